@@ -1,0 +1,21 @@
+# ./spark-submit.sh --exec sets up what a command needs on first use.
+IN := ./spark-submit.sh --exec
+
+.PHONY: test test-fast check bench package
+
+test: check            ## style, types and every test
+	$(IN) python -m pytest
+
+test-fast:             ## without the whole runs
+	$(IN) python -m pytest -m "not slow"
+
+check:                 ## style and types
+	$(IN) ruff check lib jobs tests setup.py
+	$(IN) ruff format --check lib jobs tests setup.py
+	$(IN) mypy
+
+bench:                 ## seconds, rows, peak memory and growth of each step
+	$(IN) python tests/bench.py
+
+package:               ## the zip that executors get
+	./spark-submit.sh --package

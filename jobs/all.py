@@ -1,0 +1,49 @@
+"""The whole way: THE list of steps, in order."""
+
+import sys
+from collections.abc import Sequence
+
+import cluster
+import dedupe
+import demo
+import embed
+import enrich
+import index
+import ingest
+import label
+import recommend
+import report
+import score
+import text
+import topics
+import train
+
+import filter
+import publish
+from songmood import run
+
+STEPS: Sequence[run.Step] = (
+    ingest.STEP,
+    filter.STEP,
+    dedupe.STEP,
+    enrich.STEP,
+    label.STEP,
+    text.STEP,
+    topics.STEP,
+    embed.STEP,
+    train.STEP,
+    score.STEP,
+    cluster.STEP,
+    index.STEP,
+    recommend.STEP,
+    report.STEP,
+    publish.STEP,
+)
+
+
+def main(only: str | None = None) -> None:
+    sys.exit(run.main(STEPS, demo=demo.STEP, only=only))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""Typed configuration. The values, each with its reason, are in conf/base.yaml; none live here.
+
+A run's settings are conf/base.yaml, then the files given with --conf, then each --set a.b=c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from rapidfuzz import process
+
+from songmood.errors import SongmoodError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Similarity = Annotated[float, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paths(Section):
+    corpus: str | None
+    warehouse: str | None
+
+
+class Demo(Section):
+    songs: Annotated[int, Field(ge=200, le=2_000_000)]
+    layout: Literal["csv", "api", "parquet"]
+    words_low: Count
+    words_high: Count
+    lyrics_ceiling: Share
+    audio_ceiling: Share
+
+
+class Ingest(Section):
+    max_reject_share: Share
+
+
+class Filter(Section):
+    required_ids: tuple[Literal["spotify_id", "lastfm_id"], ...]
+    languages: tuple[str, ...]
+
+
+class Dedupe(Section):
+    unit: Literal["song", "recording"]
+
+
+class Enrich(Section):
+    min_title_similarity: Similarity
+    min_artist_similarity: Similarity
+
+
+class Label(Section):
+    min_tags: Annotated[int, Field(ge=0)]
+    min_tag_weight: Annotated[float, Field(ge=0, le=100)]
+    top_k: Count
+    epsilon: Share
+    denominator: Literal["all", "kept", "top"]
+    moods: dict[str, tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _moods_are_apart(self) -> Label:
+        words = [word for mood_words in self.moods.values() for word in mood_words]
+        twice = sorted({word for word in words if words.count(word) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands in more than one mood")
+        if len(self.moods) < 2:
+            raise ValueError("needs two moods or more")
+        return self
+
+
+class Text(Section):
+    min_token_length: Count
+    collapse_repeated_lines: bool
+    stem: bool
+    fillers: tuple[str, ...]
+
+
+class Topics(Section):
+    candidates: tuple[Count, ...]
+    passes: Count
+    alpha: str
+    eta: str
+    min_documents: Count
+    max_document_share: Share
+    max_terms: Count
+    fit_songs: Count
+    terms_shown: Count
+
+
+class Encoder(Section):
+    model: str
+    max_tokens: Count
+    batch_size: Count
+
+
+class Train(Section):
+    models: tuple[
+        Literal["majority", "tfidf_logistic", "simple_bert", "fine_tuned_bert", "modified_tbert"], ...
+    ]
+    final_model: Literal["simple_bert", "fine_tuned_bert", "modified_tbert"]
+    split_by: Literal["random", "artist"]
+    test_share: Share
+    validation_share: Share
+    max_songs: Count
+    trained_layers: Annotated[int, Field(ge=0)]
+    epochs: Count
+    batch_size: Count
+    encoder_learning_rate: Annotated[float, Field(gt=0)]
+    head_learning_rate: Annotated[float, Field(gt=0)]
+    head_epochs: Count
+    hidden_size: Count
+    dropout: Share
+    bootstrap_samples: Count
+
+
+class Score(Section):
+    engine: Literal["torch"]
+
+
+class Cluster(Section):
+    dimensions: Count
+    neighbors: Annotated[int, Field(ge=2)]
+    min_distance: Share
+    fit_songs: Count
+    k_candidates: tuple[Annotated[int, Field(ge=2)], ...]
+    silhouette_songs: Count
+
+
+class Index(Section):
+    min_documents: Count
+    max_document_share: Share
+    keywords_per_song: Count
+
+
+class Recommend(Section):
+    top_n: Annotated[int, Field(ge=10)]
+    candidates: Count
+    semantic_weight: Share
+
+
+class Report(Section):
+    map_songs: Count
+    seed_songs: Count
+
+
+class Store(Section):
+    keep_runs: Count
+
+
+class Config(Section):
+    seed: int
+    paths: Paths
+    demo: Demo
+    ingest: Ingest
+    filter: Filter
+    dedupe: Dedupe
+    enrich: Enrich
+    label: Label
+    text: Text
+    topics: Topics
+    encoder: Encoder
+    train: Train
+    score: Score
+    cluster: Cluster
+    index: Index
+    recommend: Recommend
+    report: Report
+    store: Store
+
+
+def load_config(base: Path, overrides: Iterable[Path] = (), settings: Iterable[str] = ()) -> Config:
+    """Read the settings of a run.
+
+    `settings` are strings 'section.name=value', the value in YAML. Raises SongmoodError, in one
+    line, for a file that is not there or not YAML, an unknown setting (naming the nearest known
+    one) and a value of the wrong kind.
+    """
+    values = _read_yaml(base)
+    for path in overrides:
+        values = _merge(values, _read_yaml(path), where=str(path))
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise SongmoodError(f"--set {setting}: write it as section.name=value")
+        values = _merge(values, _nested(name.strip(), _parse_yaml(value, f"--set {setting}")), "--set")
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise SongmoodError(_first_problem(error)) from None
+
+
+def _nested(name: str, value: Any) -> dict[str, Any]:
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return value  # type: ignore[no-any-return]
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SongmoodError(f"cannot read the settings file {path}: {error.strerror}") from None
+    values = _parse_yaml(text, str(path))
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SongmoodError(f"{path}: a settings file is a YAML mapping of sections")
+    return values
+
+
+def _parse_yaml(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SongmoodError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any], where: str, prefix: str = "") -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in over.items():
+        full = f"{prefix}{name}"
+        if name not in base:
+            while isinstance(value, dict) and len(value) == 1:  # the setting meant, not its section
+                (part,) = value
+                full, value = f"{full}.{part}", value[part]
+            raise SongmoodError(_unknown(full, where, known=_leaves(base, prefix)))
+        # A mood's words are data, not settings: a new list of moods replaces the old one whole.
+        if isinstance(base[name], dict) and isinstance(value, dict) and full != "label.moods":
+            merged[name] = _merge(base[name], value, where, f"{full}.")
+        elif isinstance(base[name], dict) and not isinstance(value, dict):
+            raise SongmoodError(f"{where}: {full} is a section: set one of its settings")
+        else:
+            merged[name] = value
+    return merged
+
+
+def _unknown(name: str, where: str, known: list[str]) -> str:
+    nearest = process.extractOne(name, known)
+    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    return f"{where}: unknown setting {name}{hint}"
+
+
+def _leaves(values: dict[str, Any], prefix: str) -> list[str]:
+    names = []
+    for name, value in values.items():
+        names.append(f"{prefix}{name}")
+        if isinstance(value, dict):
+            names += _leaves(value, f"{prefix}{name}.")
+    return names
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    name = ".".join(str(part) for part in problem["loc"])
+    return f"setting {name}: {problem['msg']} (given: {problem.get('input')!r})"

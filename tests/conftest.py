@@ -1,0 +1,65 @@
+"""One Spark session for all tests, made on first use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from songmood.config import Config, load_config
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    builder = (
+        SparkSession.builder.master("local[2]")
+        .appName("songmood-tests")
+        # Spark NLP's annotators, as spark-submit.sh gives them to a local run
+        .config("spark.driver.extraClassPath", f"{ROOT}/.venv/ivy/jars/*")
+        .config("spark.driver.memory", "2g")
+        # one task for each shuffle of a tiny table
+        .config("spark.sql.shuffle.partitions", "1")
+        .config("spark.sql.adaptive.enabled", "false")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.execution.arrow.pyspark.enabled", "true")
+        .config("spark.python.worker.reuse", "true")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("spark")))
+    )
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def config() -> Config:
+    """The settings of conf/base.yaml."""
+    return load_config(ROOT / "conf" / "base.yaml")
+
+
+@pytest.fixture
+def make_config() -> Callable[..., Config]:
+    """Settings of conf/base.yaml with some replaced: make_config("label.min_tags=2", ...)."""
+    return lambda *settings: load_config(ROOT / "conf" / "base.yaml", [], settings)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data beside the checkout, where there is some."""
+    folder = Path(os.environ.get("SONGMOOD_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set SONGMOOD_DATA to a folder that has it")
+    return folder
+
+
+def as_rows(frame: DataFrame) -> list[dict[str, Any]]:
+    """A frame as a list of dictionaries in a fixed order, for comparison."""
+    return sorted((row.asDict(recursive=True) for row in frame.collect()), key=repr)

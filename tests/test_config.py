@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import ROOT
+from songmood.config import load_config
+from songmood.errors import SongmoodError
+
+BASE = ROOT / "conf" / "base.yaml"
+
+
+def test_every_setting_has_its_reason() -> None:
+    unexplained = [
+        line
+        for line in BASE.read_text().splitlines()
+        if line.startswith("  ") and ":" in line and "#" not in line and line[2] != " "
+    ]
+    # settings of the same kind may share the reason of the one above them; sections need none
+    sections = [line for line in unexplained if line.rstrip().endswith(":")]
+    alone = set(unexplained) - set(sections)
+    assert all(_line_above_has_a_reason(line) for line in alone)
+
+
+def _line_above_has_a_reason(line: str) -> bool:
+    lines = BASE.read_text().splitlines()
+    above = lines[lines.index(line) - 1]
+    return "#" in above or _line_above_has_a_reason(above)
+
+
+def test_later_settings_win(tmp_path: Path) -> None:
+    over = tmp_path / "over.yaml"
+    over.write_text("filter: {languages: [french]}\nseed: 8\n")
+    config = load_config(BASE, [over], ["seed=9", "filter.required_ids=[]"])
+    assert (config.seed, config.filter.languages, config.filter.required_ids) == (9, ("french",), ())
+
+
+def test_the_cluster_and_local_files_are_settings() -> None:
+    for name in ("local", "cluster"):
+        load_config(BASE, [ROOT / "conf" / f"{name}.yaml"])
+
+
+def test_a_list_of_moods_replaces_the_old_one() -> None:
+    config = load_config(BASE, [], ["label.moods={calm: [calm], angry: [angry]}"])
+    assert list(config.label.moods) == ["calm", "angry"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("filter.langauges=[english]", "did you mean filter.languages"),
+        ("paths.corpsu=x", "did you mean paths.corpus"),
+        ("fliter.languages=[english]", "did you mean filter.languages"),
+        ("label=3", "label is a section"),
+        ("label.epsilon=2", "setting label.epsilon"),
+        ("label.epsilon=much", "setting label.epsilon"),
+        ("label.epsilon", "write it as section.name=value"),
+        ("label.moods={happy: [glad], sad: [glad]}", "glad stands in more than one mood"),
+        ("seed=[", "not YAML"),
+        ("recommend.top_n=9", "setting recommend.top_n"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_helps(setting: str, says: str) -> None:
+    with pytest.raises(SongmoodError, match=says) as error:
+        load_config(BASE, [], [setting])
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_or_odd_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SongmoodError, match="cannot read the settings file"):
+        load_config(BASE, [tmp_path / "none.yaml"])
+    odd = tmp_path / "odd.yaml"
+    odd.write_text("- a list\n")
+    with pytest.raises(SongmoodError, match="a YAML mapping"):
+        load_config(BASE, [odd])
+
+
+def test_a_setting_left_out_of_the_base_file_is_an_error(tmp_path: Path) -> None:
+    values = yaml.safe_load(BASE.read_text())
+    del values["label"]["epsilon"]
+    base = tmp_path / "base.yaml"
+    base.write_text(yaml.safe_dump(values))
+    with pytest.raises(SongmoodError, match=r"label\.epsilon"):
+        load_config(base)
