@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import ingest as ingest_job
+from conftest import ROOT, as_rows
+from songmood.config import Config, Paths
+from songmood.corpus import list_files
+from songmood.errors import SongmoodError
+from songmood.ingest import Ingested, ingest_songs, read_records
+from songmood.run import Run, explain
+from songmood.store import Store
+from songmood.tables import REJECTS, SONGS
+
+FIXTURES = ROOT / "tests" / "fixtures" / "corpus"
+HEADER = "_id\tartist\ttitle\n"
+
+
+def ingest(spark: SparkSession, corpus: Path) -> Ingested:
+    return ingest_songs(read_records(spark, list_files(str(corpus), "songs")))
+
+
+def by_id(frame: DataFrame) -> dict[str, dict[str, Any]]:
+    return {row["song_id"]: row.asDict() for row in frame.collect()}
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Callable[..., Path]:
+    """A corpus folder with the given song files: name to text."""
+
+    def make(**files: str) -> Path:
+        (tmp_path / "songs").mkdir(exist_ok=True)
+        for name, text in files.items():
+            (tmp_path / "songs" / name.replace("__", ".")).write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return make
+
+
+# -- the readable corpus ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def readable(spark: SparkSession) -> Ingested:
+    result = ingest(spark, FIXTURES)
+    return result._replace(songs=result.songs.cache(), rejects=result.rejects.cache())
+
+
+@pytest.fixture(scope="module")
+def readable_songs(readable: Ingested) -> dict[str, dict[str, Any]]:
+    return by_id(readable.songs)
+
+
+@pytest.mark.parametrize(
+    ("song_id", "column", "expected"),
+    [
+        ("csv-plain", "artist", "Ada Finch"),
+        ("csv-plain", "album", "First Light"),
+        ("csv-plain", "album_id", "alb1"),
+        ("csv-plain", "year", 2000),
+        ("csv-plain", "spotify_id", "0000000000000000000aaa"),
+        ("csv-plain", "isrc", "XX0000000001"),
+        ("csv-plain", "musicbrainz_id", "00000000-0000-4000-8000-000000000001"),
+        ("csv-plain", "language", "english"),
+        ("csv-plain", "duration_s", 201.0),
+        ("csv-plain", "popularity", 317921),
+        ("csv-quotes", "title", 'The "Real" Thing'),
+        ("csv-all-quoted", "title", '"Get Up, Get Out"'),
+        ("csv-inner-quotes", "title", 'Half "quoted" title'),
+        ("csv-entities", "title", "Salt & Pepper's"),
+        ("csv-entities", "artist", "Cafés & Bars"),
+        ("csv-empty-name", "artist", None),
+        ("csv-empty-name", "title", None),
+        ("csv-search-url", "spotify_id", None),
+        ("csv-lastfm-url", "lastfm_id", "http://www.last.fm/music/Ada+Finch/_/Song"),
+        ("csv-code-only", "language", "french"),
+        ("csv-detected-first", "language", "english"),
+        ("csv-no-words", "language", None),
+        ("csv-full-date", "year", 2000),
+        ("csv-bad-numbers", "duration_s", None),
+        ("csv-bad-numbers", "popularity", None),
+        ("csv-bad-numbers", "year", None),
+        ("comma", "title", "Commas, Everywhere"),
+        ("comma", "lastfm_id", "TRAAAAA128F0000001"),
+        ("api-joined", "artist", "Ada Finch"),
+        ("api-joined", "album", "First Light"),
+        ("api-joined", "year", 2000),
+        ("api-joined", "popularity", 7),
+        ("api-no-artist-record", "artist", "Name On Album"),
+        ("api-no-album-record", "artist", None),
+        ("api-own-artist", "artist", "Own Artist"),
+        ("0123456789abcdef01234567", "title", "An Id In An Object"),
+        ("array", "title", "A Record Of An Array"),
+        ("array-last", "title", "The Last Of An Array"),
+    ],
+)
+def test_each_rule(
+    readable_songs: dict[str, dict[str, Any]], song_id: str, column: str, expected: object
+) -> None:
+    assert readable_songs[song_id][column] == expected
+
+
+def test_rejects_of_the_readable_corpus(readable: Ingested) -> None:
+    found = {(r["source"], r["reason"]): r["count"] for r in readable.rejects.collect()}
+    assert found == {
+        ("songs/tabs.csv", "wrong_number_of_columns"): 2,
+        ("songs/tabs.csv", "no_song_id"): 1,
+        ("songs/tabs.csv", "duplicate_song_id"): 1,
+        ("songs/song.jsonl", "broken_json"): 1,
+        ("songs/album.jsonl", "no_id"): 1,
+    }
+
+
+def test_of_two_records_with_one_id_one_is_kept_and_one_rejected(
+    readable: Ingested, readable_songs: dict[str, dict[str, Any]]
+) -> None:
+    reject = readable.rejects.where("reason = 'duplicate_song_id'").first()
+    assert reject is not None
+    titles = {readable_songs["csv-twice"]["title"], reject["raw"].split("\t")[2]}
+    assert titles == {"The First", "The Second"}
+
+
+def test_tables_have_their_columns_and_keys(readable: Ingested) -> None:
+    for frame, table in ((readable.songs, SONGS), (readable.rejects, REJECTS)):
+        assert sorted(frame.columns) == sorted(table.column_names)
+        assert {f.name: f.dataType for f in frame.schema} == {f.name: f.dataType for f in table.schema}
+        assert frame.select(*table.key).distinct().count() == frame.count()
+
+
+def test_compression_and_order_change_nothing(
+    spark: SparkSession, readable: Ingested, tmp_path: Path
+) -> None:
+    (tmp_path / "songs").mkdir()
+    for file in (FIXTURES / "songs").glob("*.*"):
+        (tmp_path / "songs" / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+    zipped = read_records(spark, list_files(str(tmp_path), "songs"))
+    shuffled = zipped._replace(songs=zipped.songs.orderBy(F.rand(3)).repartition(5))
+    result = ingest_songs(shuffled)
+    assert as_rows(result.songs) == as_rows(readable.songs)
+    same = ("record_hash", "reason", "count", "raw")
+    assert as_rows(result.rejects.select(*same)) == as_rows(readable.rejects.select(*same))
+
+
+# -- layouts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", ["wasabi", "songs"])
+def test_parquet(spark: SparkSession, tmp_path: Path, names: str) -> None:
+    wasabi = {
+        "_id": [{"$oid": "a1"}, {"$oid": "a2"}],
+        "artist": ["A", "B"],
+        "title": ["One &amp; Two", None],
+        "urlSpotify": ["https://x/track/0000000000000000000aaa", ""],
+        "length": [201.5, None],
+        "rank": [5, 6],
+        "publicationDateAlbum": ["1999-01-01", ""],
+    }
+    songs = {
+        "song_id": ["a1", "a2"],
+        "artist": ["A", "B"],
+        "title": ["One & Two", None],
+        "spotify_id": ["0000000000000000000aaa", None],
+        "duration_s": [201.5, None],
+        "popularity": [5, 6],
+        "year": [1999, None],
+    }
+    (tmp_path / "songs").mkdir()
+    pd.DataFrame(wasabi if names == "wasabi" else songs).to_parquet(tmp_path / "songs" / "part.parquet")
+    found = by_id(ingest(spark, tmp_path).songs)
+    picked = ("artist", "title", "spotify_id", "duration_s", "popularity", "year")
+    assert [found["a1"][name] for name in picked] == [
+        "A",
+        "One & Two",
+        "0000000000000000000aaa",
+        201.5,
+        5,
+        1999,
+    ]
+    assert [found["a2"][name] for name in picked] == ["B", None, None, None, 6, None]
+
+
+def test_parquet_files_of_different_schemas_mix(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "songs").mkdir()
+    pd.DataFrame({"_id": ["1"], "artist": ["A"], "title": ["T"], "rank": ["3"]}).to_parquet(
+        tmp_path / "songs" / "a.parquet"
+    )
+    pd.DataFrame({"song_id": ["2"], "artist": ["A"], "title": ["T"], "popularity": [4]}).to_parquet(
+        tmp_path / "songs" / "b.parquet"
+    )
+    pd.DataFrame({"_id": ["3"], "artist": ["A"], "title": ["T"], "rank": [5]}).to_parquet(
+        tmp_path / "songs" / "c.parquet"
+    )
+    assert {k: v["popularity"] for k, v in by_id(ingest(spark, tmp_path).songs).items()} == {
+        "1": 3,
+        "2": 4,
+        "3": 5,
+    }
+
+
+def test_no_files_and_no_rows(spark: SparkSession, corpus: Callable[..., Path]) -> None:
+    assert ingest(spark, corpus()).songs.isEmpty()
+    result = ingest(spark, corpus(a__csv=HEADER, empty__csv=""))
+    assert result.songs.columns == SONGS.column_names
+    assert result.songs.isEmpty()
+    assert result.rejects.isEmpty()
+
+
+def test_windows_line_ends_and_byte_order_mark(spark: SparkSession, corpus: Callable[..., Path]) -> None:
+    made = corpus(a__csv="\ufeff_id,artist,title\r\n1,A,T\r\n")
+    assert by_id(ingest(spark, made).songs)["1"]["title"] == "T"
+
+
+def test_files_of_no_known_kind_are_named(spark: SparkSession, corpus: Callable[..., Path]) -> None:
+    made = corpus(a__csv=HEADER, README__md="about")
+    ignored = read_records(spark, list_files(str(made), "songs")).ignored
+    assert [Path(file).name for file in ignored] == ["README.md"]
+
+
+# -- what stops a run ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a__csv": "_id\ttitle\n1\tT\n"}, "a.csv has no column artist"),
+        ({"a__csv": "artist,title\nA,T\n"}, "a.csv has no column _id or song_id"),
+        ({"song__jsonl": '{"_id": "1", "title": "T", "id_album": "x"}\n'}, "song.jsonl names no artists"),
+        ({"a__csv": HEADER + "1\tA\tT\n2\tA"}, "a.csv ends in the middle of a record"),
+        ({"song__jsonl": '{"_id": "1", "artist": "A"}\n{"_id": "2", "art'}, "song.jsonl ends in the middle"),
+        ({"a__csv__gz": "no gzip"}, "a.csv.gz cannot be read"),
+        ({"a__parquet": "no parquet"}, "a.parquet is damaged"),
+    ],
+)
+def test_what_stops_a_run(
+    spark: SparkSession, corpus: Callable[..., Path], files: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SongmoodError, match=message):
+        read_records(spark, list_files(str(corpus(**files)), "songs"))
+
+
+def test_parquet_without_artist(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "songs").mkdir()
+    pd.DataFrame({"_id": ["1"], "title": ["T"]}).to_parquet(tmp_path / "songs" / "a.parquet")
+    with pytest.raises(SongmoodError, match=r"a\.parquet has no column artist"):
+        read_records(spark, list_files(str(tmp_path), "songs"))
+
+
+def test_cut_gzip_is_explained_in_a_line(spark: SparkSession, corpus: Callable[..., Path]) -> None:
+    made = corpus(a__csv=HEADER)
+    lines = "".join(f"{i}\tArtist {i * 7919}\tTitle {i * 104729}\n" for i in range(200_000))
+    whole = gzip.compress((HEADER + lines).encode())
+    (made / "songs" / "b.csv.gz").write_bytes(whole[: len(whole) // 2])
+    result = ingest(spark, made)
+    with pytest.raises((Py4JJavaError, PySparkException)) as error:
+        result.songs.count()
+    assert explain(error.value).startswith("a compressed file ends too early")
+
+
+def run_job(spark: SparkSession, config: Config, corpus: Path) -> Run:
+    """The job itself on a corpus, with a warehouse beside it."""
+    paths = Paths(corpus=str(corpus), warehouse=str(corpus / "warehouse"))
+    run = Run(config.model_copy(update={"paths": paths}), Store(str(paths.warehouse)), spark, "test")
+    run.do(ingest_job.STEP, "0" * 16)
+    return run
+
+
+def test_too_many_rejects_stop_the_job(
+    spark: SparkSession, config: Config, corpus: Callable[..., Path]
+) -> None:
+    made = corpus(a__csv=HEADER + "1\tA\tT\n" * 4 + "2\tA\n")
+    with pytest.raises(SongmoodError, match=r"1 of 2 records cannot be read \(most: wrong_number_of_columns"):
+        run_job(spark, config, made)
+
+
+def test_the_job_says_what_it_left_out(
+    spark: SparkSession, config: Config, corpus: Callable[..., Path]
+) -> None:
+    rows = "".join(f"{i}\tA\tT\n" for i in range(20))
+    made = corpus(a__csv=HEADER + rows + "1\tA\tAgain\n" + "20\tA\n", README__md="about")
+    record = run_job(spark, config, made).manifest["steps"][-1]
+    assert record["tables"]["songs"]["rows"] == 20
+    assert record["tables"]["rejects"]["reasons"] == {"duplicate_song_id": 1, "wrong_number_of_columns": 1}
+    assert ["README.md" in record["warnings"][0], "1 records repeat" in record["warnings"][1]] == [True, True]
+
+
+# -- real data -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real(spark: SparkSession, shared_data: Path) -> dict[str, DataFrame]:
+    return {
+        layout: ingest(spark, shared_data / layout).songs.cache() for layout in ("wasabi-api", "wasabi-csv")
+    }
+
+
+def test_both_layouts_give_the_same_songs(real: dict[str, DataFrame]) -> None:
+    # Every column of `songs` is in both layouts, so none may differ.
+    api, csv = as_rows(real["wasabi-api"]), as_rows(real["wasabi-csv"])
+    assert len(api) == 14044
+    assert api == csv
+
+
+def test_real_csv_as_pandas_reads_it(real: dict[str, DataFrame], shared_data: Path) -> None:
+    file = shared_data / "wasabi-csv" / "songs" / "wasabi_songs.csv"
+    expected = pd.read_csv(file, sep="\t", dtype=str, keep_default_na=False).set_index("_id")
+    found = real["wasabi-csv"].toPandas().set_index("song_id").loc[expected.index].fillna("")
+    for column, name in (("artist", "artist"), ("title", "title"), ("album", "albumTitle"), ("isrc", "isrc")):
+        assert list(found[column]) == [text.strip() for text in expected[name]]
+    ids = expected["urlSpotify"].str[-22:]
+    assert list(found["spotify_id"]) == list(ids.where(ids.str.fullmatch("[0-9A-Za-z]{22}"), ""))
+    assert sum('"' in title for title in found["title"]) == 9
+
+
+def test_real_public_domain_songs(spark: SparkSession, shared_data: Path) -> None:
+    result = ingest(spark, shared_data / "public-domain")
+    assert result.songs.count() == 452
+    assert result.rejects.isEmpty()
