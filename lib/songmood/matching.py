@@ -1,0 +1,170 @@
+"""Which name in a source means which song: the one matcher of titles and artists.
+
+`token_set_ratio` would not do: it gives 'Stay' and 'Stay With Me' 100. Title and artist are each
+compared by `token_sort_ratio` after normalising, and names that differ in a number or in a word that
+names another version are refused however alike the rest is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
+from rapidfuzz import fuzz, process
+
+from songmood import config
+from songmood.names import normalise_artist, normalise_title
+
+KEYS = ("name_title", "name_artist")
+
+# Another version is another text or another recording. Written as songmood.names leaves them.
+VERSION_WORDS = {
+    *("karaoke", "cover", "covers", "tribute", "remix", "rmx", "mashup", "medley", "parody", "reprise"),
+    *("instrumental", "acoustic", "demo", "live"),
+    *("translation", "traduccion", "traducao", "traduction", "traduzione", "ubersetzung", "romanized"),
+}
+_NUMBER_WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMERALS = ("ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
+_NUMBERS = {word: str(n) for words in (_NUMBER_WORDS, _NUMERALS) for n, word in enumerate(words, 2)}
+_DIGITS = re.compile(r"\d+")
+
+_LIVE = re.compile(r"\s*[(\[]live\b(?! and)[^()\[\]]*[)\]]|\s-\s+live\b.*$", re.IGNORECASE)
+
+
+def with_names(rows: DataFrame, *, heed_live: bool) -> DataFrame:
+    """Rows with `title` and `artist`, and beside them both normalised: `name_title`, `name_artist`.
+
+    Rows where either is empty are left out: nothing is known by half a name. Without `heed_live`,
+    '(Live at ...)' and ' - Live ...' are taken from the title: the same words are sung.
+    """
+    schema = StructType([*rows.schema.fields, *(StructField(key, StringType()) for key in KEYS)])
+    whole = rows.where("title IS NOT NULL AND artist IS NOT NULL")
+    # not the UDFs of songmood.names: Spark would call those once more for every filter and join key
+    return whole.mapInPandas(partial(_add_names, heed_live=heed_live), schema)
+
+
+def _add_names(batches: Iterator[pd.DataFrame], heed_live: bool) -> Iterator[pd.DataFrame]:
+    for rows in batches:
+        titles = rows["title"] if heed_live else rows["title"].map(lambda title: _LIVE.sub("", title))
+        named = rows.assign(
+            name_title=titles.map(normalise_title), name_artist=rows["artist"].map(normalise_artist)
+        )
+        yield named[(named["name_title"] != "") & (named["name_artist"] != "")]
+
+
+def match_names(songs: DataFrame, names: DataFrame, conf: config.Enrich) -> DataFrame:
+    """The best name for each song, of those that a source knows.
+
+    `songs` (song_id, name_title, name_artist; several rows a song where it has several names) and
+    `names` (name_title, name_artist, title, artist) come from `with_names`. A name equal in both parts
+    is taken. Otherwise candidates are names with an equal artist or an equal title (blocking: at most
+    conf.max_candidates of a block, in the order of the other part), each part is compared, and the
+    best is kept, ties in alphabetical order.
+
+    Returns song_id, match_title, match_artist (as the source spells them), match_score (mean of both
+    similarities, 0 to 100), accepted (both thresholds passed, nothing that forbids it) and difference
+    (how it falls short, for people; null if accepted). A song without any candidate that is
+    conf.near_miss alike in both has no row.
+    """
+    known = names.groupBy(
+        F.col("name_title").alias("known_title"), F.col("name_artist").alias("known_artist")
+    ).agg(F.min(F.struct("title", "artist")).alias("spelled"))
+    same = (F.col("name_title") == F.col("known_title")) & (F.col("name_artist") == F.col("known_artist"))
+    asked = songs.select("song_id", *KEYS).join(known, same, "left")
+    # a name that has its equal enters no block
+    asked = asked.withColumn("block", F.explode_outer(F.when(F.col("spelled").isNull(), _blocks(*KEYS))))
+    pairs = asked.join(_blocked(known, conf.max_candidates), "block", "left").select(
+        "song_id",
+        *KEYS,
+        *(F.coalesce(column, f"near_{column}").alias(column) for column in known.columns),
+    )
+    pairs = pairs.where("spelled IS NOT NULL").select(
+        *(c for c in pairs.columns if c != "spelled"),
+        F.col("spelled.title").alias("match_title"),
+        F.col("spelled.artist").alias("match_artist"),
+    )
+    scored = pairs.mapInPandas(partial(compare_names, conf=conf), _COMPARED)
+    result = ("match_title", "match_artist", "match_score", "accepted", "difference")
+    order = (~F.col("accepted"), -F.col("match_score"), "known_title", "known_artist")
+    best = scored.groupBy("song_id").agg(F.min(F.struct(*order, *result)).alias("best"))
+    return best.select("song_id", *(F.col(f"best.{column}") for column in result))
+
+
+_COMPARED = (
+    "song_id string, known_title string, known_artist string, match_title string, match_artist string, "
+    "match_score double, accepted boolean, difference string"
+)
+
+
+def compare_names(batches: Iterator[pd.DataFrame], conf: config.Enrich) -> Iterator[pd.DataFrame]:
+    """Compare pairs of names; those under conf.near_miss in either part are left out."""
+    for pairs in batches:
+        titles = similarity(pairs["name_title"], pairs["known_title"])
+        artists = similarity(pairs["name_artist"], pairs["known_artist"])
+        near = np.minimum(titles, artists) >= conf.near_miss
+        pairs, titles, artists = pairs[near].copy(), titles[near], artists[near]
+        forbidding = [
+            ", ".join(sorted(telling_words(title, artist) ^ telling_words(known_title, known_artist)))
+            for title, artist, known_title, known_artist in zip(
+                *(pairs[c] for c in ("name_title", "name_artist", "known_title", "known_artist")), strict=True
+            )
+        ]
+        alike = (titles >= conf.min_title_similarity) & (artists >= conf.min_artist_similarity)
+        accepted = alike & np.array([not words for words in forbidding], dtype=bool)
+        difference = [
+            None
+            if ok
+            else f"title {title:.0f}, artist {artist:.0f}" + (f", only one has: {words}" if words else "")
+            for ok, title, artist, words in zip(accepted, titles, artists, forbidding, strict=True)
+        ]
+        yield pd.DataFrame(
+            {
+                **{c: pairs[c] for c in _COMPARED_FROM},
+                "match_score": (titles + artists) / 2,
+                "accepted": accepted,
+                "difference": pd.Series(difference, index=pairs.index, dtype=object),
+            }
+        )
+
+
+_COMPARED_FROM = ("song_id", "known_title", "known_artist", "match_title", "match_artist")
+
+
+def similarity(left: pd.Series, right: pd.Series) -> np.ndarray:
+    """token_sort_ratio of each pair, 0 to 100: likeness by letters, whatever the order of the words."""
+    scores: np.ndarray = process.cpdist(
+        left.to_list(), right.to_list(), scorer=fuzz.token_sort_ratio, dtype=np.float64
+    )
+    return scores
+
+
+def telling_words(title: str, artist: str) -> set[str]:
+    """The words that tell one song or version from another: version words of both, numbers of the title.
+
+    Number words and Roman numerals count as their digits: 'Part II' is 'Part 2'.
+    """
+    words = title.split()
+    numbers = {number.lstrip("0") or "0" for number in _DIGITS.findall(title)}
+    numbers |= {_NUMBERS[word] for word in words if word in _NUMBERS}
+    return numbers | (VERSION_WORDS & {*words, *artist.split()})
+
+
+def _blocks(title: str, artist: str) -> Column:
+    return F.array(F.concat(F.lit("title "), title), F.concat(F.lit("artist "), artist))
+
+
+def _blocked(known: DataFrame, most: int) -> DataFrame:
+    # 'Various Artists' or 'Intro' would meet thousands; the order is by name, so every run meets the same
+    place = F.row_number().over(Window.partitionBy("block").orderBy("known_title", "known_artist"))
+    blocked = known.withColumn("block", F.explode(_blocks("known_title", "known_artist")))
+    return (
+        blocked.withColumn("place", place)
+        .where(F.col("place") <= most)
+        .select("block", *(F.col(column).alias(f"near_{column}") for column in known.columns))
+    )
