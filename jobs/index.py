@@ -1,0 +1,40 @@
+"""index: keywords of each song, and the inverted index over lyrics."""
+
+from songmood.config import Config
+from songmood.encoder import embedding_udf, encoder_id, resolve_encoder
+from songmood.index import choose_keywords, compare_keywords, index_lyrics
+from songmood.run import Run, Step
+
+
+def job(run: Run) -> None:
+    tokens = run.read("tokens")
+    if tokens.isEmpty():
+        run.warn("no lyrics: nothing to index; the corpus folder lyrics/ supplies them")
+    index = index_lyrics(tokens, run.config.index)
+    folder = run.ship(resolve_encoder(run.config.encoder.model))
+    keywords = compare_keywords(
+        choose_keywords(index.term_weights, run.config.index),
+        run.read("embeddings"),
+        embedding_udf(folder, run.config.encoder),
+    )
+    run.write(shared=index.term_weights, lyric_index=index.lyric_index, keywords=keywords)
+
+
+def encoder_fingerprint(config: Config) -> str:
+    return encoder_id(resolve_encoder(config.encoder.model))
+
+
+STEP = Step(
+    name="index",
+    about="keywords and inverted lyric index",
+    job=job,
+    reads=("tokens", "embeddings"),
+    writes=("keywords", "lyric_index"),
+    sections=("index", "encoder"),
+    outside=encoder_fingerprint,
+)
+
+if __name__ == "__main__":
+    from all import main
+
+    main("index")

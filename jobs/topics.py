@@ -1,0 +1,32 @@
+"""topics: the topic distribution of each song, and the search for the topic model."""
+
+from songmood.run import Run, Step
+from songmood.topics import fit_topics, infer_topics
+
+
+def job(run: Run) -> None:
+    tokens = run.read("tokens")
+    fitted = fit_topics(tokens, run.config.topics, run.config.seed)
+    if fitted.problem:
+        run.warn(fitted.problem)
+    result = infer_topics(tokens, fitted, run.config.topics.terms_shown)
+    run.write(
+        topics=result.topics,
+        topic_terms=result.topic_terms,
+        topic_selection=result.topic_selection,
+    )
+
+
+STEP = Step(
+    name="topics",
+    about="topic model",
+    job=job,
+    reads=("tokens",),
+    writes=("topics", "topic_terms", "topic_selection"),
+    sections=("topics",),
+)
+
+if __name__ == "__main__":
+    from all import main
+
+    main("topics")

@@ -1,0 +1,118 @@
+"""text: lines in, words out, by Spark NLP."""
+
+import unicodedata
+from collections.abc import Callable, Iterable
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from songmood.config import Config
+from songmood.text import prepare_tokens, spell_out, stop_words
+
+
+def words_of(spark: SparkSession, lines: Iterable[str | None], config: Config) -> list[list[str]]:
+    rows = [(f"song-{i:03}", line) for i, line in enumerate(lines)]
+    lyrics = spark.createDataFrame(rows, "song_id string, lyrics string")
+    tokens = prepare_tokens(lyrics, config.text)
+    assert tokens.columns == ["song_id", "tokens"]
+    return [row.tokens for row in sorted(tokens.collect())]
+
+
+SUNG = {
+    "don't": "do not",
+    "she wouldn't": "she would not",
+    "ain't it": "is not it",
+    "can't won't shan't": "can not will not shall not",
+    "runnin' wild, singin'": "running wild, singing",
+    "the captain's cabin": "the captain cabin",
+    "i'll you're we've i'm it's": "i you we i it",
+    "he'd go": "he go",
+    "bless'd and lov'd": "blessed and loved",
+    "'cause of 'em": "because of them",
+    "wait 'til dawn 'bout now": "wait until dawn about now",
+    "rock 'n' roll, salt 'n pepper": "rock and roll, salt and pepper",
+    "o'er the hills, where'er": "over the hills, wherever",
+    "ev'ry heav'n, pow'r of a wand'rer": "every heaven, power of a wanderer",
+    "o'malley": "o'malley",
+    "'quoted'": "'quoted'",
+    "cause and effect": "cause and effect",
+}
+
+
+def test_what_is_sung_short_is_spelled_out(spark: SparkSession) -> None:
+    lines = spark.createDataFrame(list(SUNG.items()), "sung string, full string")
+    rows = lines.select("sung", spell_out(F.col("sung")).alias("got")).collect()
+    assert {row.sung: row.got for row in rows} == SUNG
+
+
+LINES: dict[str | None, list[str]] = {
+    "Rivers bend, and RIVERS break!": ["rivers", "bend", "rivers", "break"],
+    "hello?hello...love-sick/heart": ["hello", "hello", "love", "sick", "heart"],
+    "I don't, I ain’t, we wouldn‘t": [],
+    "dont im youre aint gonna": [],
+    "well, hell: he'll be ill": ["well", "hell", "ill"],
+    "Runnin’ 'cause the night's cold": ["running", "night", "cold"],
+    "yeah yeah ooh la la baby": ["baby"],
+    "O'Malley's café, 1999, 24/7": ["omalley", "café"],
+    "'quoted' x y z": ["quoted"],
+    "東京 ночью": ["東京", "ночью"],
+    "": [],
+    " \n\t": [],
+    None: [],
+    "1, 2, 3!": [],
+}
+
+
+def test_words_of_lines(spark: SparkSession, config: Config) -> None:
+    assert dict(zip(LINES, words_of(spark, LINES, config), strict=True)) == LINES
+
+
+CHORUS = "Burning bridges\nSilver moon\nburning bridges \r\nBurning bridges"
+
+
+def test_a_chorus_counts_as_sung_or_once(spark: SparkSession, make_config: Callable[..., Config]) -> None:
+    once = make_config("text.collapse_repeated_lines=true")
+    sung = words_of(spark, [CHORUS], make_config())[0]
+    assert sung == ["burning", "bridges", "silver", "moon", "burning", "bridges", "burning", "bridges"]
+    assert words_of(spark, [CHORUS], once) == [["burning", "bridges", "silver", "moon"]]
+
+
+def test_settings_of_length_stem_and_fillers(spark: SparkSession, make_config: Callable[..., Config]) -> None:
+    line = "yeah go running bridges"
+    assert words_of(spark, [line], make_config("text.stem=true")) == [["go", "run", "bridg"]]
+    assert words_of(spark, [line], make_config("text.min_token_length=3")) == [["running", "bridges"]]
+    bare = make_config("text.fillers=[]", "text.stop_words=[running]")
+    assert words_of(spark, [line], bare) == [["yeah", "go", "bridges"]]
+
+
+def test_an_empty_table_gives_an_empty_table(spark: SparkSession, config: Config) -> None:
+    assert words_of(spark, [], config) == []
+
+
+def test_order_and_partitions_change_nothing(spark: SparkSession, config: Config) -> None:
+    rows = [(f"song-{i}", f"lantern number {chr(97 + i)}lpha don't") for i in range(12)]
+    lyrics = spark.createDataFrame(rows, "song_id string, lyrics string")
+    shuffled = spark.createDataFrame(rows[::-1], "song_id string, lyrics string").repartition(5)
+    expected = sorted(prepare_tokens(lyrics, config.text).collect())
+    assert sorted(prepare_tokens(shuffled, config.text).collect()) == expected
+    assert expected[0].tokens == ["lantern", "number", "alpha"]
+
+
+# letters, marks and signs up to Latin Extended, with what lyrics have most of
+TEXT = st.text(st.one_of(st.sampled_from("aeint' \n'’-."), st.characters(max_codepoint=0x24F)), max_size=60)
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(lines=st.lists(TEXT, min_size=20, max_size=40))
+def test_words_of_any_text(spark: SparkSession, config: Config, lines: list[str]) -> None:
+    words = words_of(spark, lines, config)
+    stopped = set(stop_words(config.text))
+    for word in (word for song in words for word in song):
+        assert all(unicodedata.category(sign)[0] in "LM" for sign in word)
+        assert word == word.lower()
+        assert len(word) >= config.text.min_token_length
+        assert word not in stopped
+    # what was prepared once stays as it is
+    assert words_of(spark, [" ".join(song) for song in words], config) == words
