@@ -1,0 +1,35 @@
+"""embed: read the lyrics with the plain encoder."""
+
+from songmood.config import Config
+from songmood.embed import embed_lyrics
+from songmood.encoder import encoder_id, resolve_encoder
+from songmood.run import Run, Step
+
+
+def encoder_fingerprint(config: Config) -> str:
+    return encoder_id(resolve_encoder(config.encoder.model))
+
+
+def job(run: Run) -> None:
+    encoder = run.config.encoder
+    folder = resolve_encoder(encoder.model)
+    lyrics = run.read("lyrics")
+    if lyrics.isEmpty():
+        run.warn("no lyrics: nothing to read; the corpus folder lyrics/ supplies them")
+    run.write(embeddings=embed_lyrics(lyrics, run.ship(folder), encoder_id(folder), encoder))
+
+
+STEP = Step(
+    name="embed",
+    about="read lyrics with the plain encoder",
+    job=job,
+    reads=("lyrics",),
+    writes=("embeddings",),
+    sections=("encoder",),
+    outside=encoder_fingerprint,
+)
+
+if __name__ == "__main__":
+    from all import main
+
+    main("embed")

@@ -1,0 +1,47 @@
+"""score: the mood of every song, by the final model."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from songmood.encoder import encoder_id
+from songmood.models import describe
+from songmood.run import Run, Step
+from songmood.score import score_songs
+from songmood.tables import MOODS
+
+
+def job(run: Run) -> None:
+    found = run.find_model("mood")
+    if found is None:
+        run.warn("no model was trained, so no song gets a mood")
+        run.write(moods=run.spark.createDataFrame([], MOODS.schema))
+        return
+    with TemporaryDirectory() as temporary:
+        folder = run.store.fetch_folder(found, Path(temporary, Path(found).name))
+        moods = score_songs(
+            run.read("deduped"),
+            run.read("lyrics"),
+            run.read("topics"),
+            run.read("audio_features"),
+            run.ship(folder),
+            describe(folder)["moods"],
+            encoder_id(folder),  # of the whole folder: the head, too
+            run.config.encoder.batch_size,
+        )
+        run.write(moods=moods)
+
+
+STEP = Step(
+    name="score",
+    about="the mood of every song",
+    job=job,
+    # model_metrics is written with the model: as it changes, so does this step
+    reads=("deduped", "lyrics", "topics", "audio_features", "model_metrics"),
+    writes=("moods",),
+    sections=("encoder", "score"),
+)
+
+if __name__ == "__main__":
+    from all import main
+
+    main("score")

@@ -1,0 +1,46 @@
+"""train: train and compare the mood models, and keep the final one."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from songmood.encoder import resolve_encoder
+from songmood.run import Run, Step
+from songmood.train import fit_models, training_songs
+
+
+def job(run: Run) -> None:
+    config = run.config
+    songs = training_songs(
+        run.read("labelled"),
+        run.read("deduped"),
+        run.read("lyrics"),
+        run.read("topics"),
+        run.read("audio_features"),
+        run.read("embeddings"),
+        config.train,
+        config.seed,
+    )
+    encoder = resolve_encoder(config.encoder.model)
+    with TemporaryDirectory() as folder:
+        trained = fit_models(songs, encoder, config, Path(folder))
+        if trained.folder is not None:
+            run.write_model(trained.folder, "mood")
+    run.write(model_metrics=trained.model_metrics, training_curves=trained.training_curves)
+    run.note(**trained.figures)
+    for warning in trained.warnings:
+        run.warn(warning)
+
+
+STEP = Step(
+    name="train",
+    about="train and compare the mood models",
+    job=job,
+    reads=("labelled", "deduped", "lyrics", "topics", "audio_features", "embeddings"),
+    writes=("model_metrics", "training_curves"),
+    sections=("encoder", "train"),
+)
+
+if __name__ == "__main__":
+    from all import main
+
+    main("train")

@@ -1,0 +1,49 @@
+"""What the mood models are to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from songmood.models import Loss
+
+
+class Majority:
+    """Every song has the moods in the shares of the training songs: what knowing nothing reaches."""
+
+    def __init__(self, moods: Sequence[str]) -> None:
+        self.moods = moods
+        self.shares = np.full(len(moods), 1 / len(moods))
+
+    def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
+        """Count."""
+        self.shares = np.bincount(train["mood"], minlength=len(self.moods)) / len(train)
+        return []
+
+    def predict_proba(self, songs: pd.DataFrame) -> npt.NDArray[Any]:
+        """The same shares for each song."""
+        return np.tile(self.shares, (len(songs), 1))
+
+
+class TfidfLogistic:
+    """Logistic regression on TF-IDF of the words: what words without their order reach."""
+
+    def __init__(self, seed: int) -> None:
+        words = TfidfVectorizer(sublinear_tf=True, strip_accents="unicode", token_pattern=r"\w+")
+        self.pipeline: Pipeline = make_pipeline(words, LogisticRegression(max_iter=1000, random_state=seed))
+
+    def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
+        """Fit; the curve is empty, for the solver does not go by steps."""
+        self.pipeline.fit(train["lyrics"].fillna(""), train["mood"])
+        return []
+
+    def predict_proba(self, songs: pd.DataFrame) -> npt.NDArray[Any]:
+        """The probability of each mood; a song without known words gets the model's prior."""
+        return np.asarray(self.pipeline.predict_proba(songs["lyrics"].fillna("")))

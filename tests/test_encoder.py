@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from songmood import config as settings
+from songmood import encoder as encoder_module
+from songmood.encoder import Encoder, embedding_udf, encoder_id, resolve_encoder
+from songmood.errors import SongmoodError
+from tiny_encoder import WIDTH, write_tiny_encoder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_encoder(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def test_embedded_encoder_tells_meanings_apart() -> None:
+    encoder = Encoder(resolve_encoder("embedded"), max_tokens=64, batch_size=2)
+    joy, glee, gloom = encoder.read(["we dance in the sun", "dancing on a sunny day", "she died alone"])
+    assert encoder.width == 384
+    assert joy @ glee > 0.5 > joy @ gloom
+
+
+def test_reading_is_the_mean_over_tokens_whatever_the_batch(folder: Path) -> None:
+    encoder = Encoder(folder, max_tokens=64, batch_size=2)
+    texts = ["sun", "rain rain tears on the road", "night train", "sun dance smile party home"]
+    alone = np.vstack([encoder.read([text]) for text in texts])
+    np.testing.assert_allclose(encoder.read(texts), alone, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(alone, axis=1), 1, atol=1e-6)
+    tokens = encoder.tokenizer("night train", return_tensors="pt")
+    mean = encoder.model(**tokens).last_hidden_state[0].mean(0).detach().numpy()
+    np.testing.assert_allclose(alone[2], mean / np.linalg.norm(mean), atol=1e-6)
+
+
+def test_long_text_is_cut_at_max_tokens(folder: Path) -> None:
+    encoder = Encoder(folder, max_tokens=4, batch_size=2)  # [CLS] sun rain [SEP]
+    start, same_start, other = encoder.read(["sun rain", "sun rain " + "tears " * 100_000, "sun tears"])
+    np.testing.assert_allclose(start, same_start, atol=1e-6)
+    assert not np.allclose(start, other, atol=1e-3)
+
+
+def test_encoder_reads_no_more_than_it_has_positions(folder: Path) -> None:
+    encoder = Encoder(folder, max_tokens=512, batch_size=2)
+    assert encoder.max_tokens == 64
+    assert np.isfinite(encoder.read(["sun " * 500])).all()
+
+
+def test_encoder_without_pooler(tmp_path: Path, folder: Path) -> None:
+    bare = write_tiny_encoder(tmp_path, pooler=False)
+    np.testing.assert_allclose(
+        Encoder(bare, 64, 2).read(["sun"]), Encoder(folder, 64, 2).read(["sun"]), atol=1e-6
+    )
+
+
+def test_saved_encoder_reads_the_same(folder: Path, tmp_path: Path) -> None:
+    encoder = Encoder(folder, 64, 2)
+    encoder.save(tmp_path)
+    np.testing.assert_array_equal(Encoder(tmp_path, 64, 2).read(["sun rain"]), encoder.read(["sun rain"]))
+
+
+def test_id_follows_content_not_place(folder: Path, copy: Path) -> None:
+    assert encoder_id(copy) == encoder_id(folder)
+    (copy / "README.md").write_text("not a part of the encoder")
+    assert encoder_id(copy) == encoder_id(folder)
+    (copy / "config.json").write_text((copy / "config.json").read_text() + " ")
+    assert encoder_id(copy) != encoder_id(folder)
+
+
+def one_line(model: str) -> str:
+    with pytest.raises(SongmoodError, match=r"encoder\.model") as caught:
+        resolve_encoder(model)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_folder_that_is_not_there() -> None:
+    assert "/no/such/folder" in one_line("/no/such/folder")
+
+
+def test_folder_without_config_or_weights(copy: Path) -> None:
+    (copy / "model.safetensors").unlink()
+    assert "no safetensors weights" in one_line(str(copy))
+    (copy / "config.json").unlink()
+    assert "no config.json" in one_line(str(copy))
+
+
+def test_cut_off_weights(copy: Path) -> None:
+    weights = (copy / "model.safetensors").read_bytes()
+    (copy / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    assert "cut off or damaged" in one_line(str(copy))
+
+
+def test_hugging_face_id_goes_to_the_hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    asked = []
+
+    def fetch(model: str, **options: object) -> str:
+        asked.append(model)
+        if model == "some/unknown":
+            raise ConnectionError("no network\nand more lines")
+        return str(folder)
+
+    monkeypatch.setattr(encoder_module, "snapshot_download", fetch)
+    assert resolve_encoder("some/known") == folder.resolve()
+    assert "no network" in one_line("some/unknown")
+    assert asked == ["some/known", "some/unknown"]
+
+
+def test_udf_reads_on_executors(spark: SparkSession, config: settings.Config, folder: Path) -> None:
+    spark.sparkContext.addFile(str(folder), recursive=True)
+    texts = ["sun dance", None, "", " \n ", "rain", "sun dance"]
+    frame = spark.createDataFrame(list(enumerate(texts)), "i int, text string").repartition(3)
+    read = embedding_udf(folder.name, config.encoder)
+    rows = {row.i: row.v for row in frame.select("i", read(F.col("text")).alias("v")).collect()}
+    assert {i for i, vector in rows.items() if vector is None} == {1, 2, 3}
+    assert len(rows[0]) == WIDTH
+    expected = Encoder(folder, 64, 2).read(["sun dance", "rain"])
+    np.testing.assert_allclose([rows[0], rows[4], rows[5]], expected[[0, 1, 0]], atol=1e-6)
+
+
+def test_udf_with_nothing_to_read(spark: SparkSession, config: settings.Config, folder: Path) -> None:
+    spark.sparkContext.addFile(str(folder), recursive=True)
+    read = embedding_udf(folder.name, config.encoder)
+    frame = spark.createDataFrame([], "text string").select(read(F.col("text")).alias("v"))
+    assert frame.collect() == []
+    assert dict(frame.dtypes) == {"v": "array<float>"}

@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pyspark.sql import DataFrame, SparkSession
+from sklearn.metrics import f1_score
+
+from conftest import as_rows
+from songmood import config as settings
+from songmood.baselines import Majority
+from songmood.encoder import Encoder, encoder_id, resolve_encoder
+from songmood.errors import SongmoodError
+from songmood.evaluate import evaluate
+from songmood.models import DESCRIPTION, HEAD, KINDS, Head, NeuralModel, describe
+from songmood.tables import AUDIO, AUDIO_FEATURES, DEDUPED, EMBEDDINGS, LABELLED, LYRICS, TABLES, TOPICS
+from songmood.train import TrainedModels, fit_models, split_songs, training_songs
+from tiny_encoder import HAPPY, NEUTRAL, SAD, write_tiny_encoder
+
+QUICK = (
+    "train.epochs=2",
+    "train.head_epochs=6",
+    "train.hidden_size=8",
+    "train.trained_layers=1",
+    "train.bootstrap_samples=50",
+    "train.encoder_learning_rate=0.001",
+    "encoder.max_tokens=32",
+)
+Tables = dict[str, DataFrame]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_encoder(tmp_path_factory.mktemp("tiny_train"))
+
+
+@pytest.fixture(scope="module")
+def quick() -> settings.Config:
+    root = Path(__file__).resolve().parent.parent
+    return settings.load_config(root / "conf" / "base.yaml", [], QUICK)
+
+
+def song_tables(
+    spark: SparkSession, folder: Path, moods: dict[str, int], lyrics: bool = True, audio: bool = True
+) -> Tables:
+    """Songs whose words and valence lean with the mood; every tenth has no lyrics, every ninth no audio."""
+    rng = random.Random(1)
+    words = dict(zip(moods, (HAPPY, SAD, NEUTRAL), strict=False))
+    encoder = Encoder(folder, 32, 32)
+    rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
+    names = [mood for mood, count in moods.items() for _ in range(count)]
+    for i, mood in enumerate(names):
+        song_id = f"s{i:03d}"
+        song = {"song_id": song_id, "artist": f"Artist {i // 2}", "title": f"Title {i}", "version_count": 1}
+        rows["deduped"].append(tuple(song.get(name) for name in DEDUPED.column_names))
+        rows["labelled"].append((song_id, mood, mood, 0.5))
+        if lyrics and i % 10 != 3:
+            text = " ".join(rng.choices(words[mood], k=3) + rng.choices(NEUTRAL, k=rng.randint(3, 9)))
+            rows["lyrics"].append((song_id, text, "files", None, None, None))
+            rows["topics"].append((song_id, [0.7, 0.3] if mood == names[0] else [0.4, 0.6]))
+            rows["embeddings"].append((song_id, encoder.read([text])[0].tolist(), "", "tiny"))
+        if audio and i % 9 != 4:
+            values = {name: rng.random() for name in AUDIO_FEATURES} | {"key": i % 12, "mode": 1}
+            values |= {"time_signature": 4, "valence": 0.6 if mood == names[0] else 0.4, "tempo": None}
+            rows["audio_features"].append((song_id, *(values[name] for name in AUDIO_FEATURES), "files"))
+    wanted = (LABELLED, DEDUPED, LYRICS, TOPICS, AUDIO, EMBEDDINGS)
+    return {table.name: spark.createDataFrame(rows[table.name], table.schema) for table in wanted}
+
+
+def take(tables: Tables, config: settings.Config) -> DataFrame:
+    frames = (tables[table.name] for table in (LABELLED, DEDUPED, LYRICS, TOPICS, AUDIO, EMBEDDINGS))
+    return training_songs(*frames, config.train, config.seed)
+
+
+@pytest.fixture(scope="module")
+def tables(spark: SparkSession, folder: Path) -> Tables:
+    return song_tables(spark, folder, {"happy": 60, "sad": 40})
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tables: Tables, folder: Path, quick: settings.Config, tmp_path_factory: pytest.TempPathFactory
+) -> TrainedModels:
+    return fit_models(take(tables, quick), folder, quick, tmp_path_factory.mktemp("mood"))
+
+
+# -- which songs -----------------------------------------------------------------------------------
+
+
+def test_training_songs(spark: SparkSession, folder: Path, quick: settings.Config, tables: Tables) -> None:
+    songs = {row["song_id"]: row for row in as_rows(take(tables, quick))}
+    assert len(songs) == 100
+    assert songs["s003"]["lyrics"] is None
+    assert songs["s003"]["valence"] == 0.6
+    assert songs["s004"]["valence"] is None
+    assert songs["s004"]["lyrics"]
+    assert songs["s001"]["artist"] == songs["s000"]["artist"] == "artist 0"
+
+
+def test_song_with_neither_lyrics_nor_audio_is_not_used(
+    spark: SparkSession, folder: Path, quick: settings.Config, tables: Tables
+) -> None:
+    nothing = dict(tables)
+    nothing["lyrics"] = tables["lyrics"].where("song_id <> 's000'")
+    nothing["audio_features"] = tables["audio_features"].where("song_id <> 's000'")
+    assert "s000" not in {row["song_id"] for row in take(nothing, quick).collect()}
+
+
+def test_sample_is_bounded_and_does_not_hang_on_order(
+    make_config: Callable[..., settings.Config], tables: Tables
+) -> None:
+    config = make_config("train.max_songs=7")
+    ids = sorted(row["song_id"] for row in take(tables, config).collect())
+    shuffled = {name: frame.repartition(3) for name, frame in tables.items()}
+    assert len(ids) == 7
+    assert ids == sorted(row["song_id"] for row in take(shuffled, config).collect())
+    assert ids != sorted(
+        row["song_id"] for row in take(tables, make_config("train.max_songs=7", "seed=8")).collect()
+    )
+
+
+# -- splits ----------------------------------------------------------------------------------------
+
+
+def test_splits_keep_artists_apart_and_moods_alike(quick: settings.Config) -> None:
+    rng = np.random.default_rng(0)
+    moods = pd.Series((rng.random(600) < 0.3).astype(int))
+    artists = pd.Series([f"a{n}" for n in rng.integers(150, size=600)])
+    split = split_songs(moods, artists, ["happy", "sad"], quick.train, 1)
+    seen = pd.DataFrame({"split": split, "artist": artists, "mood": moods})
+    assert seen.groupby("artist")["split"].nunique().max() == 1
+    shares = seen["split"].value_counts(normalize=True)
+    assert shares["test"] == pytest.approx(0.2, abs=0.03)
+    assert shares["validation"] == pytest.approx(0.1, abs=0.03)
+    assert seen.groupby("split")["mood"].mean().to_numpy() == pytest.approx(moods.mean(), abs=0.05)
+    assert (split == split_songs(moods, artists, ["happy", "sad"], quick.train, 1)).all()
+    assert (split != split_songs(moods, artists, ["happy", "sad"], quick.train, 2)).any()
+
+
+def test_too_few_artists_to_keep_apart(
+    quick: settings.Config, make_config: Callable[..., settings.Config]
+) -> None:
+    moods, artists = pd.Series([0, 1] * 20), pd.Series(["one", "two"] * 20)
+    with pytest.raises(SongmoodError, match=r"train\.split_by"):
+        split_songs(moods, artists, ["happy", "sad"], quick.train, 1)
+    random_split = make_config("train.split_by=random").train
+    split = split_songs(moods, artists, ["happy", "sad"], random_split, 1)
+    assert {name: int((split == name).sum()) for name in ("train", "validation", "test")} == {
+        "train": 28,
+        "validation": 4,
+        "test": 8,
+    }
+
+
+# -- figures ---------------------------------------------------------------------------------------
+
+
+def test_figures_by_hand() -> None:
+    truth = np.array([0, 0, 0, 1])  # happy, happy, happy, sad
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
+    figures = evaluate(["happy", "sad"], truth, probabilities, seed=1, bootstrap_samples=200)
+    assert figures["accuracy"] == 0.5
+    assert figures["precision"] == pytest.approx(2 / 3)  # 3 called happy, 2 are
+    assert figures["recall"] == pytest.approx(2 / 3)  # 3 are happy, 2 found
+    assert figures["f1"] == pytest.approx((2 / 3 + 0) / 2)
+    assert figures["roc_auc"] == pytest.approx(2 / 3)  # sad's 0.4 is above two of three happy songs'
+    assert figures["log_loss"] == pytest.approx(-np.mean(np.log([0.9, 0.8, 0.3, 0.4])))
+    assert figures["n"] == 4
+    low, high = figures["accuracy_low"], figures["accuracy_high"]
+    assert low is not None
+    assert high is not None
+    assert 0 <= low < 0.5 < high <= 1
+
+
+def test_figures_of_three_moods_are_means_over_moods() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(3, size=50)
+    probabilities = rng.dirichlet(np.ones(3), 50)
+    figures = evaluate(["angry", "happy", "sad"], truth, probabilities, 1, 10)
+    assert figures["f1"] == pytest.approx(f1_score(truth, probabilities.argmax(1), average="macro"))
+    assert figures["roc_auc"] == pytest.approx(0.5, abs=0.2)
+
+
+def test_a_split_without_one_of_the_moods_has_no_roc_auc() -> None:
+    figures = evaluate(["happy", "sad"], np.zeros(3, dtype=int), np.full((3, 2), 0.5), 1, 10)
+    assert figures["roc_auc"] is None
+    assert figures["accuracy"] == 1
+
+
+# -- models ----------------------------------------------------------------------------------------
+
+
+def test_majority_gives_the_shares_of_training() -> None:
+    model = Majority(["happy", "sad"])
+    model.fit(pd.DataFrame({"mood": [0, 0, 0, 1]}), pd.DataFrame())
+    np.testing.assert_array_equal(model.predict_proba(pd.DataFrame(index=range(2))), [[0.75, 0.25]] * 2)
+
+
+def test_all_models_are_measured(trained: TrainedModels, quick: settings.Config) -> None:
+    metrics = as_rows(trained.model_metrics)
+    assert [(row["model"], row["split"]) for row in metrics] == [
+        (model, split) for model in sorted(quick.train.models) for split in ("test", "validation")
+    ]
+    for row in metrics:
+        assert row["n"] == (20 if row["split"] == "test" else 10)
+        assert row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"]
+        assert math.isfinite(row["log_loss"])
+        assert row["seed"] == quick.seed
+    test = {row["model"]: row["accuracy"] for row in metrics if row["split"] == "test"}
+    assert test["majority"] == pytest.approx(0.6, abs=0.1)
+    assert test["modified_tbert"] > 0.8  # valence alone tells the moods
+    assert trained.figures["songs"]["test"] == {"happy": 12, "sad": 8}
+    assert trained.warnings == []
+
+
+def test_curves_go_by_step_on_both_splits(trained: TrainedModels) -> None:
+    curves = pd.DataFrame(as_rows(trained.training_curves))
+    assert set(curves["model"]) == {"simple_bert", "fine_tuned_bert", "modified_tbert"}
+    assert set(curves["optimizer"]) == {"adamw"}
+    assert not curves.duplicated(["model", "optimizer", "step", "split"]).any()
+    tbert = curves[(curves["model"] == "modified_tbert") & (curves["split"] == "validation")]
+    losses = tbert.sort_values("step")["loss"].to_list()
+    assert min(losses) < losses[0]
+
+
+def test_two_runs_with_one_seed_are_the_same(
+    tables: Tables, trained: TrainedModels, folder: Path, quick: settings.Config, tmp_path: Path
+) -> None:
+    shuffled = {name: frame.repartition(3) for name, frame in tables.items()}
+    torch.rand(5)  # whatever was drawn before must not matter
+    again = fit_models(take(shuffled, quick), folder, quick, tmp_path)
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(as_rows(again.model_metrics)).drop(columns="train_seconds"),
+        pd.DataFrame(as_rows(trained.model_metrics)).drop(columns="train_seconds"),
+    )
+    assert as_rows(again.training_curves) == as_rows(trained.training_curves)
+    assert trained.folder is not None
+    assert encoder_id(tmp_path) == encoder_id(trained.folder)
+
+
+def test_model_folder(trained: TrainedModels, tables: Tables, quick: settings.Config) -> None:
+    assert trained.folder is not None
+    for file in trained.folder.iterdir():
+        assert file.suffix in {".safetensors", ".json", ".txt", ".md"}
+    assert describe(trained.folder)["moods"] == ["happy", "sad"]
+    card = (trained.folder / "README.md").read_text()
+    assert "modified_tbert" in card
+    assert "| test | 12 | 8 |" in card
+    songs = take(tables, quick).toPandas()
+    model = NeuralModel.load(trained.folder, batch_size=8)
+    prediction = model.predict(songs)
+    assert prediction.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert prediction.hidden.shape == (100, 8)
+    assert (model.hidden(songs) == prediction.hidden).all()
+    accuracy = (prediction.probabilities.argmax(1) == (songs["mood"] == "sad")).mean()
+    assert accuracy > 0.8
+
+
+def test_loading_never_unpickles(
+    trained: TrainedModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert trained.folder is not None
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("unpickled")
+
+    monkeypatch.setattr(pickle, "load", refuse)
+    monkeypatch.setattr(pickle, "loads", refuse)
+    monkeypatch.setattr(torch, "load", refuse)
+    NeuralModel.load(trained.folder, batch_size=8)
+
+
+@pytest.mark.parametrize("name", [HEAD, "model.safetensors", DESCRIPTION])
+def test_damaged_model_folder(trained: TrainedModels, tmp_path: Path, name: str) -> None:
+    assert trained.folder is not None
+    copy = Path(shutil.copytree(trained.folder, tmp_path / "mood"))
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(SongmoodError, match="--from train") as caught:
+        describe(copy)
+    assert "\n" not in str(caught.value)
+    (copy / name).unlink()
+    with pytest.raises(SongmoodError, match=name):
+        describe(copy)
+
+
+@pytest.mark.parametrize("kind", ["simple_bert", "fine_tuned_bert"])
+def test_other_models_keep_and_load_too(
+    kind: str, folder: Path, quick: settings.Config, tmp_path: Path
+) -> None:
+    songs = pd.DataFrame({"lyrics": ["sun dance"] * 12 + ["rain tears"] * 12 + [None]})
+    songs = songs.assign(topic_weights=None, mood=[0] * 12 + [1] * 13, **dict.fromkeys(AUDIO_FEATURES))
+    model = NeuralModel(KINDS[kind], ["happy", "sad"], Encoder(folder, 32, 8), quick.train, 1)
+    before = encoder_id(folder)
+    assert model.fit(songs, songs)
+    expected = model.predict(songs)
+    assert np.isfinite(expected.probabilities).all()
+    model.save(tmp_path)
+    loaded = NeuralModel.load(tmp_path, batch_size=8).predict(songs)
+    np.testing.assert_array_equal(loaded.probabilities, expected.probabilities)
+    np.testing.assert_array_equal(loaded.hidden, expected.hidden)
+    assert encoder_id(folder) == before
+
+
+def test_fine_tuning_changes_the_top_layers_only(folder: Path, quick: settings.Config) -> None:
+    songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears"] * 8, "mood": [0, 1] * 8})
+    before, after = Encoder(folder, 32, 8), Encoder(folder, 32, 8)
+    NeuralModel(KINDS["fine_tuned_bert"], ["happy", "sad"], after, quick.train, 1).fit(songs, songs)
+    old, new = before.model.state_dict(), after.model.state_dict()
+    changed = {name for name in old if not torch.equal(old[name], new[name])}
+    assert changed
+    assert all(name.startswith("encoder.layer.1.") for name in changed)
+
+
+def test_head_takes_what_is_not_a_number_for_missing() -> None:
+    torch.manual_seed(0)
+    head = Head({"topics": 2, "audio": 2}, moods=2, hidden_size=4, dropout=0.5, part_dropout=0.5).eval()
+    head.standardise({"topics": np.array([[0.2, 0.8], [0.6, 0.4]]), "audio": np.array([[10.0, 0], [30, 1]])})
+    whole = {"topics": torch.tensor([[0.2, 0.8]] * 3), "audio": torch.tensor([[20.0, 1]] * 3)}
+    whole["audio"][1, 0], whole["audio"][2] = math.inf, math.nan
+    mean, infinite, missing = head(**whole)["logits"].detach().numpy()
+    np.testing.assert_allclose(infinite, mean)  # 20 is the mean of 10 and 30
+    assert np.isfinite(missing).all()
+    assert not np.allclose(missing, mean)
+    np.testing.assert_allclose(head.get_buffer("audio_scale"), [10, 1])  # 0 and 1 stay as they are
+
+
+def test_head_in_training_never_loses_all_parts_of_a_song() -> None:
+    torch.manual_seed(0)
+    head = Head({"topics": 1, "audio": 1}, moods=2, hidden_size=0, dropout=0, part_dropout=0.9).train()
+    topics, audio = torch.ones(400, 1), torch.ones(400, 1)
+    topics[:200] = math.nan
+    seen = head(topics=topics, audio=audio)["hidden"].detach().numpy()  # topics, audio, two flags
+    assert (seen[:, :2].sum(axis=1) > 0).all()
+    assert (seen[:200, 1] == 1).all()
+    assert 0.05 < (seen[200:, 0] * seen[200:, 1]).mean() < 0.5  # sometimes both, mostly one
+    np.testing.assert_array_equal(seen[:, :2] + seen[:, 2:], 1)
+
+
+# -- what is not there -----------------------------------------------------------------------------
+
+
+def test_no_labels(
+    spark: SparkSession, tables: Tables, folder: Path, quick: settings.Config, tmp_path: Path
+) -> None:
+    nothing = {**tables, "labelled": spark.createDataFrame([], LABELLED.schema)}
+    result = fit_models(take(nothing, quick), folder, quick, tmp_path)
+    assert result.folder is None
+    assert result.model_metrics.collect() == result.training_curves.collect() == []
+    assert "no labelled songs" in result.warnings[0]
+
+
+def test_one_mood_stops(tables: Tables, folder: Path, quick: settings.Config, tmp_path: Path) -> None:
+    happy = {**tables, "labelled": tables["labelled"].where("mood = 'happy'")}
+    with pytest.raises(SongmoodError, match=r"all 60 labelled songs are happy.*label\.min_tags"):
+        fit_models(take(happy, quick), folder, quick, tmp_path)
+
+
+def test_a_mood_of_three_songs_stops(
+    spark: SparkSession, folder: Path, quick: settings.Config, tmp_path: Path
+) -> None:
+    few = song_tables(spark, folder, {"happy": 12, "sad": 3})
+    with pytest.raises(SongmoodError, match=r"only 3 labelled songs are sad.*needs 10"):
+        fit_models(take(few, quick), folder, quick, tmp_path)
+
+
+def test_audio_alone_and_three_moods(
+    spark: SparkSession, folder: Path, quick: settings.Config, tmp_path: Path
+) -> None:
+    tables = song_tables(spark, folder, {"angry": 20, "happy": 20, "sad": 20}, lyrics=False)
+    result = fit_models(take(tables, quick), folder, quick, tmp_path)
+    assert "lyrics" in result.warnings[0]
+    assert {row["model"] for row in as_rows(result.model_metrics)} == {"majority", "modified_tbert"}
+    assert describe(tmp_path)["widths"].keys() == {"audio"}
+    assert json.loads((tmp_path / DESCRIPTION).read_text())["moods"] == ["angry", "happy", "sad"]
+
+
+def test_lyrics_alone(spark: SparkSession, folder: Path, quick: settings.Config, tmp_path: Path) -> None:
+    tables = song_tables(spark, folder, {"happy": 30, "sad": 30}, audio=False)
+    result = fit_models(take(tables, quick), folder, quick, tmp_path)
+    assert describe(tmp_path)["widths"].keys() == {"lyrics", "topics"}
+    assert len(as_rows(result.model_metrics)) == 10
+
+
+def test_embedded_encoder_trains(make_config: Callable[..., settings.Config], tmp_path: Path) -> None:
+    config = make_config("train.epochs=1", "train.batch_size=8").train
+    happy, sad = "we dance and smile in the summer sun", "I cry alone in the cold rain"
+    songs = pd.DataFrame({"lyrics": [happy, sad] * 8, "mood": [0, 1] * 8})
+    model = NeuralModel(
+        KINDS["fine_tuned_bert"], ["happy", "sad"], Encoder(resolve_encoder("embedded"), 32, 8), config, 1
+    )
+    model.fit(songs, songs)
+    assert (model.predict_proba(songs).argmax(axis=1) == songs["mood"]).all()
