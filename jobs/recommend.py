@@ -1,0 +1,58 @@
+"""recommend: songs like each song, and why; and how often they share its mood."""
+
+from songmood import recommend, train
+from songmood.run import Run, Step
+
+
+def job(run: Run) -> None:
+    settings, seed = run.config.recommend, run.config.seed
+    lyric_index, moods = run.read("lyric_index"), run.read("moods")
+    models = [recommend.embedding_vectors(run.read("embeddings"))]
+    if not moods.isEmpty():
+        models.append(recommend.hidden_vectors(moods))
+    else:
+        run.warn("no moods in this run: the plain encoder's embeddings rerank, not the mood model's")
+    if lyric_index.isEmpty():
+        run.warn("no song has words in the index: nothing is recommended")
+
+    best = models[-1]
+    songs = recommend.weigh_songs(lyric_index, run.read("deduped"))
+    pairs = recommend.compare_songs(songs, best, settings)
+    ranked = recommend.rerank(pairs, settings.semantic_weight, settings.top_n)
+
+    training_songs = train.training_songs(
+        run.read("labelled"),
+        run.read("deduped"),
+        run.read("lyrics"),
+        run.read("topics"),
+        run.read("audio_features"),
+        run.read("embeddings"),
+        run.config.train,
+        seed,
+    )
+    held_out = recommend.fit_held_out(training_songs, run.config.train, seed)
+    if held_out.isEmpty():
+        run.warn("no labelled songs in this run: precision by mood is not measured")
+    run.note(vectors=best.name)
+    run.write(
+        recommendations=recommend.explain(ranked, songs, moods, run.read("clusters"), best),
+        retrieval_metrics=recommend.measure_precision(songs, held_out, models, settings, seed),
+    )
+
+
+STEP = Step(
+    name="recommend",
+    about="songs like each song, and why",
+    job=job,
+    reads=(
+        *("lyric_index", "embeddings", "moods", "clusters"),
+        *("deduped", "labelled", "lyrics", "topics", "audio_features"),
+    ),
+    writes=("recommendations", "retrieval_metrics"),
+    sections=("recommend", "train"),
+)
+
+if __name__ == "__main__":
+    from all import main
+
+    main("recommend")

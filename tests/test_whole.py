@@ -1,0 +1,342 @@
+"""Whole runs through spark-submit.sh, in processes of their own and from another working folder."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from all import STEPS
+from conftest import ROOT
+from songmood.tables import TABLES
+
+pytestmark = pytest.mark.slow
+
+# Small enough for a minute or two, large enough that every step has something to do.
+SMALL = ("demo.songs=400", "topics.candidates=[5]", "cluster.k_candidates=[4, 8]", "train.epochs=1")
+
+
+@dataclass(frozen=True)
+class Told:
+    code: int
+    out: str
+    err: str
+
+
+def command(*arguments: str, settings: tuple[str, ...] = (), master: str = "local[2]") -> list[str]:
+    """./spark-submit.sh with nothing of the checkout importable, as users have it."""
+    sets = [part for setting in settings for part in ("--set", setting)]
+    return [
+        str(ROOT / "spark-submit.sh"),
+        *arguments,
+        "--master",
+        master,
+        *sets,
+        "--",
+        "--driver-memory",
+        "2g",
+    ]
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def submit(folder: Path, *arguments: str, settings: tuple[str, ...] = (), master: str = "local[2]") -> Told:
+    done = subprocess.run(
+        command(*arguments, settings=settings, master=master),
+        cwd=folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=840,
+    )
+    return Told(done.returncode, done.stdout, done.stderr)
+
+
+def manifest_of(warehouse: Path, run_id: str) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((warehouse / "runs" / run_id / "manifest.json").read_text())
+    return manifest
+
+
+def read(warehouse: Path, tables: dict[str, str], name: str) -> pd.DataFrame:
+    """A table in the order of its key."""
+    frame = pq.read_table(warehouse / tables[name]).to_pandas()
+    return frame.sort_values(list(TABLES[name].key), ignore_index=True)
+
+
+# Seconds differ from run to run, whatever the seed.
+TIMED = {"model_metrics": ["train_seconds"]}
+
+
+def same_tables(one: tuple[Path, dict[str, str]], two: tuple[Path, dict[str, str]], exactly: bool) -> None:
+    """All tables hold the same rows; floating point exactly so, or closely."""
+    assert set(one[1]) == set(two[1])
+    for name in one[1]:
+        drop = TIMED.get(name, [])
+        a, b = read(*one, name).drop(columns=drop), read(*two, name).drop(columns=drop)
+        assert len(a) == len(b), name
+        for column in a.columns:
+            for x, y in zip(a[column], b[column], strict=True):
+                assert _same(x, y, exactly), (name, column)
+
+
+def _same(x: Any, y: Any, exactly: bool) -> bool:
+    if isinstance(x, dict):
+        return set(x) == set(y) and all(_same(x[key], y[key], exactly) for key in x)
+    if hasattr(x, "__len__") and not isinstance(x, str):
+        return len(x) == len(y) and all(_same(p, q, exactly) for p, q in zip(x, y, strict=True))
+    if isinstance(x, float) and isinstance(y, float):
+        return (
+            (math.isnan(x) and math.isnan(y)) or x == y or (not exactly and math.isclose(x, y, abs_tol=1e-3))
+        )
+    return bool(x == y) or (x is None and y is None)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def demo(folder: Path) -> tuple[Path, Told]:
+    """The demo, small, all the way; its warehouse and what the terminal showed."""
+    return folder / "demo" / "warehouse", submit(folder, settings=SMALL)
+
+
+@pytest.fixture(scope="module")
+def corpus(folder: Path, demo: tuple[Path, Told]) -> Path:
+    return next((folder / "demo").glob("corpus-*"))
+
+
+def test_the_demo_ends_with_all_tables_and_the_report(demo: tuple[Path, Told]) -> None:
+    warehouse, told = demo
+    assert told.code == 0, told.err
+    current = json.loads((warehouse / "current.json").read_text())
+    assert set(current["tables"]) == set(TABLES)
+    for name, path in current["tables"].items():
+        assert pq.read_schema(next((warehouse / path).glob("*.parquet"))).names == TABLES[name].column_names
+    filled = {name for name in TABLES if len(read(warehouse, current["tables"], name))}
+    assert set(TABLES) - filled <= {"rejects"}
+    assert (warehouse / "runs" / current["run_id"] / "report.html").stat().st_size > 100_000
+    assert [s["step"] for s in manifest_of(warehouse, current["run_id"])["steps"]][1:] == [
+        s.name for s in STEPS
+    ]
+
+
+def test_the_last_block_says_where_things_are(demo: tuple[Path, Told]) -> None:
+    _, told = demo
+    report = re.search(r"report +(\S+)", told.out)
+    assert report is not None
+    assert Path(report.group(1)).is_file()
+    query = re.search(r'duckdb -c "(.*)"', told.out)
+    assert query is not None
+    assert len(duckdb.sql(query.group(1)).fetchall()) == 10
+    assert "Traceback" not in told.out + told.err
+
+
+def test_tables_hold_together(demo: tuple[Path, Told]) -> None:
+    warehouse, _ = demo
+    tables = json.loads((warehouse / "current.json").read_text())["tables"]
+    songs = {name: set(read(warehouse, tables, name)["song_id"]) for name in ("songs", "filtered", "deduped")}
+    dropped = read(warehouse, tables, "dropped")
+    duplicates = read(warehouse, tables, "duplicates")
+    assert songs["filtered"] | set(dropped.query("step == 'filter'")["song_id"]) == songs["songs"]
+    assert songs["deduped"] | set(duplicates["song_id"]) == songs["filtered"]
+    assert set(duplicates["representative_id"]) <= songs["deduped"]
+    labelled = set(read(warehouse, tables, "labelled")["song_id"])
+    assert labelled | set(dropped.query("step == 'label'")["song_id"]) == songs["deduped"]
+    with_lyrics = set(read(warehouse, tables, "lyrics")["song_id"])
+    for name in ("tokens", "topics", "embeddings"):
+        assert set(read(warehouse, tables, name)["song_id"]) == with_lyrics
+    with_audio = set(read(warehouse, tables, "audio_features")["song_id"])
+    assert set(read(warehouse, tables, "moods")["song_id"]) == with_lyrics | with_audio
+    assert set(read(warehouse, tables, "clusters")["song_id"]) == with_lyrics | with_audio
+
+
+def test_no_lyrics_leave_their_table(demo: tuple[Path, Told]) -> None:
+    warehouse, told = demo
+    current = json.loads((warehouse / "current.json").read_text())
+    page = (warehouse / "runs" / current["run_id"] / "report.html").read_text()
+    manifest = (warehouse / "runs" / current["run_id"] / "manifest.json").read_text()
+    lyrics = read(warehouse, current["tables"], "lyrics")["lyrics"]
+    lines = {line for text in lyrics for line in text.splitlines() if len(line.split()) >= 4}
+    assert lines
+    assert not [line for line in lines if line in page or line in manifest or line in told.out + told.err]
+
+
+def test_the_same_command_again_reuses_all(demo: tuple[Path, Told], folder: Path) -> None:
+    warehouse, _ = demo
+    before = json.loads((warehouse / "current.json").read_text())
+    told = submit(folder, "all", "--run-id", "again", settings=SMALL)
+    assert told.code == 0, told.err
+    after = json.loads((warehouse / "current.json").read_text())
+    assert after == {"run_id": "again", "tables": before["tables"]}
+    assert all(s["reused"] for s in manifest_of(warehouse, "again")["steps"] if s["tables"])
+
+
+def test_a_run_killed_while_writing_is_finished_by_the_same_command(
+    demo: tuple[Path, Told], corpus: Path, folder: Path
+) -> None:
+    """kill -9 inside the write stage of dedupe; the tables then equal those of the undisturbed run."""
+    published, _ = demo
+    warehouse = folder / "killed"
+    settings = (*SMALL, f"paths.corpus={corpus}", f"paths.warehouse={warehouse}")
+    process = subprocess.Popen(
+        command("all", settings=settings), cwd=folder, env=clean_environment(), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 300
+    while not list(warehouse.glob("tables/deduped/.writing/*/_temporary")) and time.monotonic() < deadline:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(warehouse.glob("tables/deduped/.writing/*")), "killed too late"
+    assert not list(warehouse.glob("tables/deduped/[0-9a-f]*"))
+    assert not (warehouse / "current.json").exists()
+    told = submit(folder, "all", settings=settings)
+    assert told.code == 0, told.err
+    current = json.loads((warehouse / "current.json").read_text())
+    undisturbed = json.loads((published / "current.json").read_text())["tables"]
+    reused = {s["step"] for s in manifest_of(warehouse, current["run_id"])["steps"] if s["reused"]}
+    assert {"ingest", "filter"} <= reused
+    same_tables((published, undisturbed), (warehouse, current["tables"]), exactly=True)
+
+
+def test_executors_of_a_cluster_give_the_same_tables(
+    demo: tuple[Path, Told], corpus: Path, folder: Path
+) -> None:
+    published, _ = demo
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    warehouse = folder / "cluster"
+    settings = (*SMALL, f"paths.corpus={corpus}", f"paths.warehouse={warehouse}")
+    told = submit(elsewhere, "all", settings=settings, master="local-cluster[2,1,2048]")
+    assert told.code == 0, told.err
+    current = json.loads((warehouse / "current.json").read_text())
+    undisturbed = json.loads((published / "current.json").read_text())["tables"]
+    # batches fall differently on other executors, which moves a float's last digits
+    same_tables((published, undisturbed), (warehouse, current["tables"]), exactly=False)
+
+
+def test_lyrics_without_labels_go_to_the_end(shared_data: Path, folder: Path) -> None:
+    settings = (
+        f"paths.corpus={shared_data / 'public-domain'}", f"paths.warehouse={folder / 'public-domain'}",
+        "filter.required_ids=[]", *SMALL,
+    )  # fmt: skip
+    told = submit(folder, "all", settings=settings)
+    assert told.code == 0, told.err
+    tables = json.loads((folder / "public-domain" / "current.json").read_text())["tables"]
+    rows = {name: len(read(folder / "public-domain", tables, name)) for name in TABLES}
+    assert rows["deduped"] == rows["lyrics"] + (rows["deduped"] - rows["lyrics"])
+    assert {
+        name for name in ("labelled", "moods", "model_metrics", "tags", "audio_features") if rows[name]
+    } == set()
+    for name in ("tokens", "topics", "topic_terms", "embeddings", "clusters", "keywords", "lyric_index"):
+        assert rows[name], name
+    assert rows["recommendations"] >= 10 * 0.9 * rows["lyrics"]
+
+
+def test_a_corpus_of_songs_alone_goes_as_far_as_it_can(corpus: Path, folder: Path) -> None:
+    bare = folder / "bare"
+    shutil.copytree(corpus / "songs", bare / "songs")
+    told = submit(folder, "all", settings=(f"paths.corpus={bare}", f"paths.warehouse={folder / 'bare-w'}"))
+    assert told.code == 0, told.err
+    tables = json.loads((folder / "bare-w" / "current.json").read_text())["tables"]
+    assert len(read(folder / "bare-w", tables, "deduped")) > 100
+    assert len(read(folder / "bare-w", tables, "moods")) == 0
+    for part in ("tags", "audio_features", "lyrics"):
+        assert f"/{part}" in told.out  # which folder would supply it
+
+
+# -- what stops a run: one clear line, an exit code, no publish --------------------------------
+
+
+def stops(told: Told, warehouse: Path, *says: str) -> None:
+    assert told.code not in (0, None)
+    lines = [line for line in told.err.splitlines() if line.strip()]
+    assert len(lines) == 1, told.err
+    assert lines[0].startswith("songmood: ")
+    for part in says:
+        assert part in lines[0]
+    assert not (warehouse / "current.json").exists()
+
+
+def small_corpus(corpus: Path, into: Path) -> Path:
+    shutil.copytree(corpus, into)
+    return into
+
+
+def test_a_missing_corpus_stops(folder: Path) -> None:
+    warehouse = folder / "w-missing"
+    told = submit(folder, "all", settings=(f"paths.corpus={folder}/nowhere", f"paths.warehouse={warehouse}"))
+    stops(told, warehouse, "nowhere", "paths.corpus")
+
+
+def test_an_unknown_setting_stops(folder: Path) -> None:
+    stops(
+        submit(folder, "all", settings=("lable.epsilon=0.2",)), folder / "none", "did you mean label.epsilon"
+    )
+
+
+def test_a_compressed_file_cut_in_half_stops(corpus: Path, folder: Path) -> None:
+    broken = small_corpus(corpus, folder / "half")
+    songs = b"".join(p.read_bytes() for p in sorted((broken / "songs").glob("*.csv")))
+    for path in (broken / "songs").iterdir():
+        path.unlink()
+    packed = gzip.compress(songs)
+    (broken / "songs" / "songs.csv.gz").write_bytes(packed[: len(packed) // 2])
+    warehouse = folder / "w-half"
+    told = submit(folder, "all", settings=(f"paths.corpus={broken}", f"paths.warehouse={warehouse}"))
+    stops(told, warehouse, "songs.csv.gz", "ends too early")
+
+
+def test_a_parquet_file_cut_in_half_stops(corpus: Path, folder: Path) -> None:
+    broken = small_corpus(corpus, folder / "half-parquet")
+    path = next((broken / "lyrics").rglob("*.parquet"))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    warehouse = folder / "w-half-parquet"
+    told = submit(folder, "all", settings=(f"paths.corpus={broken}", f"paths.warehouse={warehouse}"))
+    stops(told, warehouse, path.name, "cut off")
+
+
+def test_songs_without_an_artist_column_stop(folder: Path) -> None:
+    odd = folder / "odd"
+    (odd / "songs").mkdir(parents=True)
+    (odd / "songs" / "songs.csv").write_text("_id\ttitle\na\tOne\nb\tTwo\n")
+    warehouse = folder / "w-odd"
+    told = submit(folder, "all", settings=(f"paths.corpus={odd}", f"paths.warehouse={warehouse}"))
+    stops(told, warehouse, "artist", "songs.csv")
+
+
+def test_an_encoder_folder_that_is_not_there_stops(corpus: Path, folder: Path) -> None:
+    warehouse = folder / "w-encoder"
+    settings = (
+        f"paths.corpus={corpus}",
+        f"paths.warehouse={warehouse}",
+        f"encoder.model={folder}/no-encoder",
+    )
+    stops(submit(folder, "all", settings=settings), warehouse, "no-encoder", "encoder.model")
+
+
+def test_the_readme_begins_with_a_command_that_works(demo: tuple[Path, Told]) -> None:
+    readme = (ROOT / "README.md").read_text()
+    first = re.search(r"```(?:bash|console|sh)\n(.*?)```", readme, re.S)
+    assert first is not None
+    assert first.group(1).split() == ["./spark-submit.sh"]  # the fixture `demo` runs it, only smaller
+    assert demo[1].code == 0
