@@ -12,7 +12,7 @@ setup(
     package_data={"songmood": ["report.html.j2"]},
     install_requires=[
         "pyspark>=3.5.3,<3.6",  # the engine
-        "spark-nlp>=5.5.3,<5.6",  # lyric text preparation inside the JVM; its jars in conf/spark-*.conf match
+        "spark-nlp==5.5.3",  # lyric text preparation inside the JVM; the version of the jars in conf/spark-*.conf
         "setuptools>=68",  # pyspark 3.5 imports distutils from it where Python has none
         "pyarrow>=15",  # Arrow UDFs; file systems of the warehouse
         "pandas>=2.1,<3",  # Arrow UDFs and driver-side tables; pyspark 3.5 does not run with pandas 3
@@ -43,7 +43,6 @@ setup(
             "pytest-timeout>=2.3",  # a hanging Spark job fails its test
             "hypothesis>=6.100",  # text functions on any text
             "networkx>=3.2",  # oracle for duplicate groups
-            "bm25s>=0.2",  # oracle for the index's scores
             "duckdb>=1.0",  # the query the last block prints is run by a test
             "nbclient>=0.10",  # notebooks are executed by the tests
             "ipykernel>=6.29",  # their kernel

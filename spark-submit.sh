@@ -121,20 +121,26 @@ set_up() { # set_up [dev]
   cmp -s <(grep '^spark.jars' "$root/conf/spark-local.conf") "$venv/jars.ready" || fetch_jars
 }
 
-# What executors import. Written anew when lib/ changed, under the same name, all at once.
+# What executors import. Its folder is named by content: a change of lib/ leaves the zip of a running job alone.
 package() {
-  mkdir -p "$root/build"
-  "$venv/bin/python" - "$root/lib" "$root/build/songmood.zip" <<'EOF'
-import os, pathlib, sys, zipfile
-lib, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+  zip=$("$venv/bin/python" - "$root/lib" "$root/build" <<'EOF'
+import hashlib, os, pathlib, sys, zipfile
+lib, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 files = sorted(p for p in lib.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-if not target.exists() or target.stat().st_mtime < max(p.stat().st_mtime for p in [*files, *lib.rglob("*/")]):
+digest = hashlib.sha256()
+for path in files:
+    digest.update(f"{path.relative_to(lib)} {path.stat().st_size}\n".encode() + path.read_bytes())
+target = build / digest.hexdigest()[:12] / "songmood.zip"
+if not target.exists():
+    target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_suffix(f".{os.getpid()}")
     with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in files:
             archive.write(path, path.relative_to(lib))
     os.replace(fresh, target)
+print(target)
 EOF
+)
 }
 
 # -- command line --------------------------------------------------------------------------------
@@ -142,7 +148,7 @@ EOF
 case "${1:-}" in
 -h | --help) usage && exit 0 ;;
 --setup) shift && set_up "$@" && exit 0 ;;
---package) set_up && package && echo "$root/build/songmood.zip" && exit 0 ;;
+--package) set_up && package && echo "$zip" && exit 0 ;;
 --exec) # run a command in the set-up environment, as the Makefile does
   shift
   set_up dev && package
@@ -189,4 +195,4 @@ local-cluster*)
 esac
 [ -t 2 ] || place+=(--conf spark.ui.showConsoleProgress=false) # a progress bar is for a person
 exec spark-submit --master "$master" "${place[@]}" --conf spark.jars.packages= \
-  --py-files "$root/build/songmood.zip" "$@" "$root/jobs/$step.py" ${arguments[@]+"${arguments[@]}"}
+  --py-files "$zip" "$@" "$root/jobs/$step.py" ${arguments[@]+"${arguments[@]}"}

@@ -1,7 +1,5 @@
 """filter: keep the songs with the ids and languages asked for, and say why the others went."""
 
-from pyspark.sql import functions as F
-
 from songmood.errors import SongmoodError
 from songmood.filter import filter_songs
 from songmood.run import Run, Step
@@ -11,8 +9,8 @@ def job(run: Run) -> None:
     result = filter_songs(run.read("songs"), run.config.filter)
     run.write(filtered=result.filtered, dropped=result.dropped)
     if run.read("filtered").isEmpty():
-        counts = run.read("dropped").groupBy("drop_reason").count().orderBy(F.desc("count")).collect()
-        reasons = ", ".join(f"{row['count']:,} {row['drop_reason']}" for row in counts)
+        counts = run.read("dropped").groupBy("drop_reason").count().collect()
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts))
         raise SongmoodError(
             f"filter kept no song ({reasons}): ask for less, with --set 'filter.required_ids=[]' or "
             "--set 'filter.languages=[]'"

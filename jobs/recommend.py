@@ -17,7 +17,7 @@ def job(run: Run) -> None:
 
     best = models[-1]
     songs = recommend.weigh_songs(lyric_index, run.read("deduped"))
-    pairs = recommend.compare_songs(songs, best, settings)
+    pairs = recommend.compare_songs(songs, [best], settings)
     ranked = recommend.rerank(pairs, settings.semantic_weight, settings.top_n)
 
     training_songs = train.training_songs(
@@ -33,9 +33,9 @@ def job(run: Run) -> None:
     held_out = recommend.fit_held_out(training_songs, run.config.train, seed)
     if held_out.isEmpty():
         run.warn("no labelled songs in this run: precision by mood is not measured")
-    run.note(vectors=best.name)
+    run.note(vectors=best.model)
     run.write(
-        recommendations=recommend.explain(ranked, songs, moods, run.read("clusters"), best),
+        recommendations=recommend.explain(ranked, songs, moods, run.read("clusters")),
         retrieval_metrics=recommend.measure_precision(songs, held_out, models, settings, seed),
     )
 

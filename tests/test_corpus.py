@@ -72,6 +72,7 @@ def test_no_files_is_an_empty_frame(spark: SparkSession, tmp_path: Path) -> None
         ("a.parquet", b"PAR1 cut in half", r"cannot read .*a\.parquet: "),
         ("a.csv.gz", gzip.compress(b"song_id,weight\n" * 9000)[:40], r"cannot read .*a\.csv\.gz: "),
     ],
+    ids=["no column", "another format", "cut Parquet", "cut gzip"],
 )
 def test_files_that_cannot_be_read_are_named(
     spark: SparkSession, tmp_path: Path, name: str, content: bytes, line: str

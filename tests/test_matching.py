@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from rapidfuzz import fuzz
 
-from conftest import as_rows
-from songmood.config import Config
+from conftest import ROOT, as_rows
+from songmood.config import Enrich, load_config
 from songmood.matching import match_names, telling_words, with_names
 
 Name = tuple[str | None, str | None]
@@ -25,11 +26,6 @@ def songs_of(spark: SparkSession, names: Sequence[Name], *, heed_live: bool = Tr
     rows = [(f"{title} / {artist}", title, artist) for title, artist in names]
     frame = spark.createDataFrame(rows, "song_id string, title string, artist string")
     return with_names(frame, heed_live=heed_live)
-
-
-def accepted(matches: DataFrame) -> dict[str, str]:
-    rows = matches.where("accepted").collect()
-    return {row["song_id"]: f"{row['match_title']} / {row['match_artist']}" for row in rows}
 
 
 # Each song with the one name that the source knows for it.
@@ -52,73 +48,92 @@ OTHER: dict[Name, Name] = {
 }
 
 
-def test_variants_of_a_name_match_and_other_songs_do_not(spark: SparkSession, config: Config) -> None:
-    pairs = SAME | OTHER
-    matches = match_names(songs_of(spark, list(pairs)), names_of(spark, list(pairs.values())), config.enrich)
-    assert accepted(matches) == {" / ".join(map(str, s)): " / ".join(map(str, n)) for s, n in SAME.items()}
+NEAR: dict[Name, Name] = {
+    ("Blue Moon River", "Dan"): ("Blue Moon Rising", "Dan"),
+    ("Part of the Plan 2", "Dan F"): ("Part of the Plan 3", "Dan F"),
+}
+# Each song with names that are equally near, the one to take first.
+TIED: dict[Name, list[Name]] = {
+    ("Lovely Rita Maid", "Beatles"): [("Lovely Rita Maids", "Beatles"), ("Lovely Ritas Maids", "Beatles")],
+    ("Abracadabra", "Band of S"): [("Abracadabre", "Band of S"), ("Abracadabri", "Band of S")],
+}
+INTROS: list[Name] = [("Intro", f"Artist {n:04}") for n in range(300)] + [("Intro", "Various Artists")]
+LIVE: dict[Name, Name] = {("Angie", "Stones"): ("Angie (Live at Leeds)", "Stones")}
 
 
-def test_token_set_ratio_would_take_stay_for_stay_with_me(spark: SparkSession, config: Config) -> None:
+@pytest.fixture(scope="module")
+def conf() -> Enrich:
+    return load_config(ROOT / "conf" / "base.yaml").enrich
+
+
+def match_all(spark: SparkSession, conf: Enrich, *, backwards: bool = False) -> dict[str, dict[str, Any]]:
+    """Every song above against every name above, by song."""
+    songs = [*SAME, *OTHER, *NEAR, *TIED, *LIVE, ("Intro", "Various Artits")]
+    known = [*SAME.values(), *OTHER.values(), *NEAR.values(), *LIVE.values(), *INTROS]
+    known += [name for names in TIED.values() for name in names]
+    names = names_of(spark, known[::-1]).repartition(3) if backwards else names_of(spark, known)
+    matches = match_names(songs_of(spark, songs[::-1] if backwards else songs), names, conf)
+    return {row["song_id"]: row for row in as_rows(matches)}
+
+
+@pytest.fixture(scope="module")
+def matched(spark: SparkSession, conf: Enrich) -> dict[str, dict[str, Any]]:
+    return match_all(spark, conf)
+
+
+def taken(matched: dict[str, dict[str, Any]]) -> dict[Name, Name]:
+    rows = [row for row in matched.values() if row["accepted"]]
+    return {tuple(r["song_id"].split(" / ")): (r["match_title"], r["match_artist"]) for r in rows}
+
+
+def test_variants_of_a_name_match_and_other_songs_do_not(matched: dict[str, dict[str, Any]]) -> None:
+    best_of_tied = {song: names[0] for song, names in TIED.items()}
+    misspelled = {("Intro", "Various Artits"): ("Intro", "Various Artists")}
+    assert taken(matched) == SAME | best_of_tied | misspelled
+
+
+def test_token_set_ratio_would_take_stay_for_stay_with_me(matched: dict[str, dict[str, Any]]) -> None:
     assert fuzz.token_set_ratio("stay", "stay with me") == 100
-    matches = match_names(
-        songs_of(spark, [("Stay", "X Y")]), names_of(spark, [("Stay With Me", "X Y")]), config.enrich
-    )
-    assert as_rows(matches) == []  # so far apart that it is not even a near miss
+    assert "Stay / Adele" not in matched  # so far apart that it is not even a near miss
 
 
-def test_a_near_miss_is_returned_with_what_it_lacks(spark: SparkSession, config: Config) -> None:
-    songs = songs_of(spark, [("Part of the Plan 2", "Dan"), ("Blue Moon River", "Dan")])
-    known = names_of(spark, [("Part of the Plan 3", "Dan"), ("Blue Moon Rising", "Dan"), ("X", "Dan")])
-    rows = {row["song_id"]: row for row in as_rows(match_names(songs, known, config.enrich))}
-    assert not any(row["accepted"] for row in rows.values())
-    assert rows["Part of the Plan 2 / Dan"]["difference"] == "title 94, artist 100, only one has: 2, 3"
-    assert rows["Blue Moon River / Dan"]["match_title"] == "Blue Moon Rising"
-    assert rows["Blue Moon River / Dan"]["difference"].startswith("title 7")
+def test_a_near_miss_is_returned_with_what_it_lacks(matched: dict[str, dict[str, Any]]) -> None:
+    number, words = matched["Part of the Plan 2 / Dan F"], matched["Blue Moon River / Dan"]
+    assert (number["accepted"], words["accepted"]) == (False, False)
+    assert number["difference"] == "title 94, artist 100, only one has: 2, 3"
+    assert (words["match_title"], words["match_score"]) == ("Blue Moon Rising", pytest.approx(87, abs=2))
+    assert words["difference"].endswith("artist 100")
 
 
-def test_the_best_candidate_wins_and_ties_go_by_name(spark: SparkSession, config: Config) -> None:
-    songs = songs_of(spark, [("Lovely Rita Maid", "Beatles"), ("Abracadabra", "Band")])
-    known = [
-        ("Lovely Rita Maids", "Beatles"),
-        ("Lovely Ritas Maids", "Beatles"),
-        ("Abracadabre", "Band"),
-        ("Abracadabri", "Band"),
-    ]
-    forwards = match_names(songs, names_of(spark, known), config.enrich)
-    backwards = match_names(songs, names_of(spark, known[::-1]).repartition(4), config.enrich)
-    assert accepted(forwards) == {
-        "Lovely Rita Maid / Beatles": "Lovely Rita Maids / Beatles",
-        "Abracadabra / Band": "Abracadabre / Band",
-    }
-    assert as_rows(forwards) == as_rows(backwards)
+def test_order_and_partitions_change_nothing(
+    spark: SparkSession, conf: Enrich, matched: dict[str, dict[str, Any]]
+) -> None:
+    assert match_all(spark, conf, backwards=True) == matched
 
 
-def test_live_versions_are_the_song_itself_only_where_asked(spark: SparkSession, config: Config) -> None:
-    song, known = [("Angie", "Stones")], [("Angie (Live at Leeds)", "Stones")]
-    for heed_live, expected in ((True, {}), (False, {"Angie / Stones": "Angie (Live at Leeds) / Stones"})):
-        songs, names = (
-            songs_of(spark, song, heed_live=heed_live),
-            names_of(spark, known, heed_live=heed_live),
-        )
-        assert accepted(match_names(songs, names, config.enrich)) == expected
+def test_a_live_version_is_the_song_itself_only_where_asked(
+    spark: SparkSession, conf: Enrich, matched: dict[str, dict[str, Any]]
+) -> None:
+    assert taken(matched).keys().isdisjoint(LIVE)
+    songs = songs_of(spark, [*LIVE, ("Live and Let Die", "Wings")], heed_live=False)
+    names = names_of(spark, [*LIVE.values(), ("(Live and Let Die)", "Wings")], heed_live=False)
+    rows = {row["song_id"]: row for row in as_rows(match_names(songs, names, conf))}
+    assert taken(rows) == LIVE | {("Live and Let Die", "Wings"): ("(Live and Let Die)", "Wings")}
 
 
-def test_a_crowded_block_is_bounded_but_equal_names_are_found(spark: SparkSession, config: Config) -> None:
-    conf = config.enrich.model_copy(update={"max_candidates": 5})
-    known = [("Intro", f"Artist {n:04}") for n in range(300)] + [("Intro", "Various Artists")]
+def test_a_crowded_block_is_bounded_but_equal_names_are_found(spark: SparkSession, conf: Enrich) -> None:
+    bounded = conf.model_copy(update={"max_candidates": 5})
     songs = songs_of(spark, [("Intro", "Various Artists"), ("Intro", "Various Artits")])
-    matches = match_names(songs, names_of(spark, known), conf)
-    assert accepted(matches) == {"Intro / Various Artists": "Intro / Various Artists"}
-    whole = match_names(songs, names_of(spark, known), config.enrich)
-    assert accepted(whole).keys() == {"Intro / Various Artists", "Intro / Various Artits"}
+    rows = {row["song_id"]: row for row in as_rows(match_names(songs, names_of(spark, INTROS), bounded))}
+    assert taken(rows) == {("Intro", "Various Artists"): ("Intro", "Various Artists")}
 
 
-def test_names_that_are_not_there_match_nothing(spark: SparkSession, config: Config) -> None:
+def test_names_that_are_not_there_match_nothing(spark: SparkSession, conf: Enrich) -> None:
     halves: list[Name] = [(None, "A"), ("T", None), (None, None), ("", ""), ("!!!", "???"), ("(Live)", "A")]
     songs = songs_of(spark, halves, heed_live=False)
     names = names_of(spark, halves, heed_live=False)
     assert (songs.count(), names.count()) == (0, 0)
-    assert as_rows(match_names(songs, names, config.enrich)) == []
+    assert as_rows(match_names(songs, names, conf)) == []
 
 
 @pytest.mark.parametrize(

@@ -133,9 +133,9 @@ def base() -> Config:
 
 @pytest.fixture(scope="module")
 def recommended(corpus: Corpus, base: Config) -> pd.DataFrame:
-    pairs = recommend.compare_songs(corpus.songs, corpus.vectors, base.recommend)
+    pairs = recommend.compare_songs(corpus.songs, [corpus.vectors], base.recommend)
     ranked = recommend.rerank(pairs, base.recommend.semantic_weight, base.recommend.top_n)
-    table = recommend.explain(ranked, corpus.songs, corpus.moods_table, corpus.clusters_table, corpus.vectors)
+    table = recommend.explain(ranked, corpus.songs, corpus.moods_table, corpus.clusters_table)
     assert set(table.columns) == set(RECOMMENDATIONS.column_names)
     rows: pd.DataFrame = table.toPandas().sort_values(["seed_song_id", "rank"], ignore_index=True)
     return rows
@@ -186,14 +186,14 @@ def test_reasons_say_what_is_shared(corpus: Corpus, recommended: pd.DataFrame) -
 def test_blocks_order_and_partitions_change_nothing(
     spark: SparkSession, corpus: Corpus, base: Config, make_config: Callable[..., Config]
 ) -> None:
-    whole = recommend.compare_songs(corpus.songs, corpus.vectors, base.recommend)
+    whole = recommend.compare_songs(corpus.songs, [corpus.vectors], base.recommend)
     shuffled = recommend.weigh_songs(
         corpus.index.repartition(3, "term"), corpus.deduped.repartition(2, "song_id")
     )
     spark.conf.set("spark.sql.shuffle.partitions", "3")
     try:
         blocks = recommend.compare_songs(
-            shuffled, corpus.vectors, make_config("recommend.block_songs=12").recommend
+            shuffled, [corpus.vectors], make_config("recommend.block_songs=12").recommend
         )
         assert as_rows(blocks) == as_rows(whole)
     finally:
@@ -204,7 +204,7 @@ def test_few_query_terms_bound_the_candidates_and_scores_stay_whole_cosines(
     corpus: Corpus, make_config: Callable[..., Config]
 ) -> None:
     settings = make_config("recommend.query_terms=2", "recommend.candidates=4").recommend
-    pairs = recommend.compare_songs(corpus.songs, corpus.vectors, settings).toPandas()
+    pairs = recommend.compare_songs(corpus.songs, [corpus.vectors], settings).toPandas()
     assert pairs.groupby("seed_song_id").size().max() == 4
     for row in pairs.itertuples():
         seed, song = corpus.weights.loc[row.seed_song_id], corpus.weights.loc[row.song_id]
@@ -222,7 +222,7 @@ def test_equal_scores_go_by_song_id_and_a_missing_vector_counts_as_nothing(
     )
     rows = [("a", [1.0, 0.0], "h", "m"), ("b", [1.0, 0.0], "h", "m"), ("c", [0.0, 0.0], "h", "m")]
     vectors = recommend.embedding_vectors(spark.createDataFrame(rows, EMBEDDINGS.schema))
-    pairs = recommend.compare_songs(songs, vectors, base.recommend)
+    pairs = recommend.compare_songs(songs, [vectors], base.recommend)
     by_words = [
         r["song_id"] for r in recommend.rerank(pairs, 0.0, 10).orderBy("seed_song_id", "rank").collect()
     ]
@@ -232,7 +232,7 @@ def test_equal_scores_go_by_song_id_and_a_missing_vector_counts_as_nothing(
     assert found == {"b": (1, 1.0, 1.0), "c": (2, None, 0.5), "d": (3, None, 0.5)}
     explained = recommend.explain(
         recommend.rerank(pairs, 0.5, 10), songs, spark.createDataFrame([], MOODS.schema),
-        spark.createDataFrame([], CLUSTERS.schema), vectors,
+        spark.createDataFrame([], CLUSTERS.schema),
     )  # fmt: skip
     reasons = {(r["seed_song_id"], r["song_id"]): r for r in explained.collect()}
     assert reasons["a", "b"]["reason"] == "shares rain; 1.00 alike to the encoder"
@@ -303,7 +303,7 @@ def test_without_an_index_or_labels_the_tables_are_empty(spark: SparkSession, ba
         spark.createDataFrame([], LYRIC_INDEX.schema), spark.createDataFrame([], DEDUPED.schema)
     )
     vectors = recommend.embedding_vectors(spark.createDataFrame([], EMBEDDINGS.schema))
-    pairs = recommend.compare_songs(songs, vectors, base.recommend)
+    pairs = recommend.compare_songs(songs, [vectors], base.recommend)
     assert as_rows(recommend.rerank(pairs, 0.5, 10)) == []
     training = spark.createDataFrame([], "song_id string, mood string, artist string")
     held_out = recommend.fit_held_out(training, base.train, seed=7)

@@ -20,7 +20,7 @@ from songmood.tables import DEDUPED, TABLES
 
 EVIL = "<script>alert(1)</script>"
 CLOSER = "</script><img src=x onerror=alert(2)>"
-SENTINEL = "o sentinel line that only lyrics hold"
+SENTINEL = "zyzzyva sings where only lyrics are"
 N = 40
 
 
@@ -109,6 +109,8 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
         for rank in range(1, 11)
     ]
     return {
+        "lyrics": frame("lyrics", [("s00", SENTINEL, "file", None, None, None)]),
+        "tokens": frame("tokens", [("s00", SENTINEL.split())]),
         "deduped": frame("deduped", [song(i) for i in range(N)]),
         "tags": frame("tags", [(song_id(i), tag, 50.0) for i in range(25) for tag in ("sad", "rock")]),
         "labelled": frame("labelled", [(song_id(i), moods[i % 2], "sad", 0.5) for i in range(20)]),
@@ -146,13 +148,15 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
 
 @pytest.fixture(scope="module")
 def base() -> Config:
-    return load_config(ROOT / "conf" / "base.yaml", [], ["report.map_songs=30", "report.seed_songs=4"])
+    return load_config(
+        ROOT / "conf" / "base.yaml", [], ["paths.corpus=/songs", "report.map_songs=30", "report.seed_songs=4"]
+    )
 
 
 @pytest.fixture(scope="module")
 def frames(spark: SparkSession, base: Config) -> dict[str, pd.DataFrame]:
     tables = filled(spark)
-    assert set(tables) == set(READS)
+    assert set(READS) < set(tables)
     return {name: frame.toPandas() for name, frame in summarise(tables, base.report, seed=7).items()}
 
 
@@ -178,7 +182,6 @@ def test_what_is_read_is_bounded(frames: dict[str, pd.DataFrame], base: Config) 
     assert frames["seeds"]["seed_song_id"].nunique() == base.report.seed_songs
     assert frames["seeds"].groupby("seed_song_id").size().eq(base.report.recommendations).all()
     assert frames["songs_with_tags"]["songs"].tolist() == [25]
-    assert "lyrics" not in READS
 
 
 def test_the_funnel_says_how_many_and_why(page: str) -> None:
@@ -250,33 +253,25 @@ def test_the_page_asks_nothing_of_the_network_and_is_not_too_heavy(page: str) ->
     assert "default-src 'none'" in page
 
 
-def test_there_are_no_lyrics_on_the_page(spark: SparkSession, base: Config) -> None:
-    """What the report reads cannot hold a line of lyrics but where the corpus has it as a title."""
-    tables = filled(spark)
-    tables["lyrics"] = spark.createDataFrame(
-        [("s00", SENTINEL, "file", None, None, None)], TABLES["lyrics"].schema
-    )
-    tables["tokens"] = spark.createDataFrame([("s00", SENTINEL.split())], TABLES["tokens"].schema)
-    frames = {name: frame.toPandas() for name, frame in summarise(tables, base.report, seed=7).items()}
-    text = render_report(frames, manifest(STEPS, base), base.model_dump(mode="json"))
-    assert "sentinel" not in without_plotly(text)
+def test_there_are_no_lyrics_on_the_page(page: str) -> None:
+    assert "lyrics" not in READS
+    assert SENTINEL.split()[0] not in page
+
+
+@pytest.fixture(scope="module")
+def no_frames(spark: SparkSession, base: Config) -> dict[str, pd.DataFrame]:
+    tables = {name: spark.createDataFrame([], TABLES[name].schema) for name in READS}
+    return {name: frame.toPandas() for name, frame in summarise(tables, base.report, seed=7).items()}
 
 
 @pytest.mark.parametrize("steps", [[], STEPS])
 def test_with_all_tables_empty_each_part_says_why(
-    spark: SparkSession, base: Config, steps: list[dict[str, Any]]
+    no_frames: dict[str, pd.DataFrame], base: Config, steps: list[dict[str, Any]]
 ) -> None:
-    tables = {name: spark.createDataFrame([], TABLES[name].schema) for name in READS}
-    frames = {name: frame.toPandas() for name, frame in summarise(tables, base.report, seed=7).items()}
-    text = without_plotly(render_report(frames, manifest(steps, base), base.model_dump(mode="json")))
-    for part in (
-        "No labels in this run",
-        "no topics",
-        "nothing to map",
-        "nothing is recommended",
-        "Too few songs",
-    ):
+    text = without_plotly(render_report(no_frames, manifest(steps, base), base.model_dump(mode="json")))
+    for part in ("No labels in this run", "No topics", "nothing to map", "Nothing is recommended"):
         assert part in text
+    assert "Too few songs" in text
     assert ("No song records" in text) == (not steps)
     assert "nan" not in re.sub(r"<[^>]+>", " ", text).split()
 

@@ -29,7 +29,8 @@ from tiny_encoder import HAPPY, NEUTRAL, SAD, write_tiny_encoder
 
 QUICK = (
     "train.epochs=2",
-    "train.head_epochs=6",
+    "train.head_epochs=20",
+    "train.head_learning_rate=0.01",
     "train.hidden_size=8",
     "train.trained_layers=1",
     "train.bootstrap_samples=50",
@@ -53,7 +54,7 @@ def quick() -> settings.Config:
 def song_tables(
     spark: SparkSession, folder: Path, moods: dict[str, int], lyrics: bool = True, audio: bool = True
 ) -> Tables:
-    """Songs whose words and valence lean with the mood; every tenth has no lyrics, every ninth no audio."""
+    """Songs whose words and valence lean with the mood; of ten, one has no lyrics and one no audio."""
     rng = random.Random(1)
     words = dict(zip(moods, (HAPPY, SAD, NEUTRAL), strict=False))
     encoder = Encoder(folder, 32, 32)
@@ -69,7 +70,7 @@ def song_tables(
             rows["lyrics"].append((song_id, text, "files", None, None, None))
             rows["topics"].append((song_id, [0.7, 0.3] if mood == names[0] else [0.4, 0.6]))
             rows["embeddings"].append((song_id, encoder.read([text])[0].tolist(), "", "tiny"))
-        if audio and i % 9 != 4:
+        if audio and i % 10 != 4:
             values = {name: rng.random() for name in AUDIO_FEATURES} | {"key": i % 12, "mode": 1}
             values |= {"time_signature": 4, "valence": 0.6 if mood == names[0] else 0.4, "tempo": None}
             rows["audio_features"].append((song_id, *(values[name] for name in AUDIO_FEATURES), "files"))
@@ -337,13 +338,13 @@ def test_head_takes_what_is_not_a_number_for_missing() -> None:
 
 def test_head_in_training_never_loses_all_parts_of_a_song() -> None:
     torch.manual_seed(0)
-    head = Head({"topics": 1, "audio": 1}, moods=2, hidden_size=0, dropout=0, part_dropout=0.9).train()
+    head = Head({"topics": 1, "audio": 1}, moods=2, hidden_size=0, dropout=0, part_dropout=0.5).train()
     topics, audio = torch.ones(400, 1), torch.ones(400, 1)
     topics[:200] = math.nan
     seen = head(topics=topics, audio=audio)["hidden"].detach().numpy()  # topics, audio, two flags
     assert (seen[:, :2].sum(axis=1) > 0).all()
     assert (seen[:200, 1] == 1).all()
-    assert 0.05 < (seen[200:, 0] * seen[200:, 1]).mean() < 0.5  # sometimes both, mostly one
+    assert 0.3 < (seen[200:, 0] * seen[200:, 1]).mean() < 0.7  # sometimes both, sometimes one
     np.testing.assert_array_equal(seen[:, :2] + seen[:, 2:], 1)
 
 

@@ -184,7 +184,7 @@ class Store(Section):
 
 
 class Config(Section):
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     paths: Paths
     demo: Demo
     ingest: Ingest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -49,8 +50,9 @@ def check_corpus(corpus: str) -> None:
 
 
 def demo_paths(config: Config) -> Config:
-    """The settings with the corpus pointed at the demo's own folder, one for each size, layout and seed."""
-    name = f"demo/corpus-{config.demo.songs}-{config.demo.layout}-seed{config.seed}"
+    """The settings with the corpus pointed at the demo's own folder, one for each set of demo settings."""
+    settings = hashlib.sha256(config.demo.model_dump_json().encode()).hexdigest()[:6]
+    name = f"demo/corpus-{config.demo.songs}-{config.demo.layout}-seed{config.seed}-{settings}"
     paths = Paths(corpus=str(Path(name).resolve()), warehouse=config.paths.warehouse)
     return config.model_copy(update={"paths": paths})
 

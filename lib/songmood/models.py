@@ -37,6 +37,7 @@ HEAD, DESCRIPTION = "head.safetensors", "mood.json"  # beside the encoder's own 
 Array = npt.NDArray[np.float32]
 # Spotify's values: pitch classes 0 to 11 (-1 is 'none found'), minor 0 or major 1, beats in a bar
 _LEVELS = {"key": 12, "mode": 2, "time_signature": 8}
+_OWN_SCALE = ("lyrics", "topics")
 _CONTINUOUS = tuple(name for name in AUDIO_FEATURES if name not in DISCRETE_AUDIO_FEATURES)
 _AUDIO_WIDTH = len(_CONTINUOUS) + sum(_LEVELS.values())
 
@@ -103,11 +104,11 @@ class Prediction(NamedTuple):
 class Head(nn.Module):  # type: ignore[misc]
     """What stands over the parts of a song: an optional hidden layer, then softmax over the moods.
 
-    Each part comes as a tensor (songs, its width), standardised here with the training songs' mean
-    and deviation. What is not a finite number counts as missing and is set to the mean, 0; beside
-    each part stands a 1 where all of it is missing. In training whole parts are left out at random
-    (`part_dropout`, never the last one a song has), so that a song without audio or without lyrics
-    is nothing new, and so that no part is relied on alone.
+    Each part comes as a tensor (songs, its width), and is standardised here by the training songs.
+    What is not a finite number counts as missing and is set to the mean, 0; beside several parts stands
+    a 1 for each that is missing whole. In training parts are left out at random (`part_dropout`; a song
+    that would lose all keeps all), so that a song without audio or without lyrics is nothing new, and
+    so that no part is relied on alone.
     """
 
     def __init__(
@@ -131,7 +132,12 @@ class Head(nn.Module):  # type: ignore[misc]
             self.register_buffer(f"{part}_scale", torch.ones(width))
 
     def standardise(self, parts: Mapping[str, Array]) -> None:
-        """Take mean and deviation from the training songs' parts. Values 0 or 1 stay as they are."""
+        """Take mean and deviation from the training songs' parts. Values 0 or 1 stay as they are.
+
+        Beside other parts, the encoder's vector (of length 1) and the topics (of sum 1) keep their own
+        small scale and are only centred. Blown up to deviation 1, hundreds of noisy numbers drown the
+        few of audio: on 900 made songs of known truth that cost 6 points of accuracy.
+        """
         for part in self.widths:
             values = np.where(np.isfinite(parts[part]), parts[part], np.nan).astype(np.float64)
             known = np.isfinite(values).sum(axis=0)
@@ -139,6 +145,8 @@ class Head(nn.Module):  # type: ignore[misc]
             deviation = np.sqrt(np.nansum((values - mean) ** 2, axis=0) / np.maximum(known, 1))
             binary = np.all(np.isnan(values) | (values == 0) | (values == 1), axis=0)
             mean, deviation = np.where(binary, 0, mean), np.where(binary | (deviation < 1e-8), 1, deviation)
+            if len(self.widths) > 1 and part in _OWN_SCALE:
+                deviation = np.ones_like(deviation)
             self.get_buffer(f"{part}_mean").copy_(torch.from_numpy(mean))
             self.get_buffer(f"{part}_scale").copy_(torch.from_numpy(deviation))
 
@@ -205,7 +213,8 @@ class NeuralModel:
     The tuned encoder has seen the training songs' moods, so its reading of them looks surer than it
     will be on others, and a head over it trusts it too much. Against that stand: the encoder's epoch
     and the head's are those of the least validation loss, the validation songs having taught neither;
-    the tuning is short and slow; and parts are dropped at random. Neither ever meets a test song.
+    the tuning is short and slow; the reading keeps its small scale (`Head.standardise`); and parts are
+    left out at random. Neither ever meets a test song.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ plain encoder's embedding.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,29 +26,29 @@ from songmood.tables import RETRIEVAL_METRICS
 _TERMS_KEPT, _TERMS_TOLD = 5, 3  # of the shared terms: in the table, in the reason
 _PAIRS_AT_ONCE = 100_000  # bounds a worker's memory: about 1 kB of terms and numbers a pair
 _PAIR_SCHEMA = (
-    "seed_song_id string, song_id string, candidate_score double, lexical_score double, semantic_score double"
+    "model string, seed_song_id string, song_id string, "
+    "candidate_score double, lexical_score double, semantic_score double"
 )
-_MODELS = {"hidden": "mood model", "embedding": "encoder"}  # as reasons and metrics name them
 
 Doubles: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 
 
 class Vectors(NamedTuple):
-    """song_id and vector (array<float>) of each song, and what they come from: hidden or embedding."""
+    """A model's name, as reasons and metrics tell it, and its songs: song_id, vector (array<float>)."""
 
+    model: str
     rows: DataFrame
-    name: str
 
 
 def hidden_vectors(moods: DataFrame) -> Vectors:
     """The final mood model's hidden layer."""
-    return Vectors(moods.select("song_id", F.col("hidden").alias("vector")), "hidden")
+    return Vectors("mood model", moods.select("song_id", F.col("hidden").alias("vector")))
 
 
 def embedding_vectors(embeddings: DataFrame) -> Vectors:
     """The plain encoder's embeddings."""
-    return Vectors(embeddings.select("song_id", F.col("embedding").alias("vector")), "embedding")
+    return Vectors("encoder", embeddings.select("song_id", F.col("embedding").alias("vector")))
 
 
 def weigh_songs(lyric_index: DataFrame, deduped: DataFrame) -> DataFrame:
@@ -70,34 +71,35 @@ def weigh_songs(lyric_index: DataFrame, deduped: DataFrame) -> DataFrame:
     )
 
 
-def compare_songs(songs: DataFrame, vectors: Vectors, settings: config.Recommend) -> DataFrame:
-    """Each song's candidates: seed_song_id, song_id, candidate_score, lexical_score, semantic_score.
+def compare_songs(songs: DataFrame, models: Sequence[Vectors], settings: config.Recommend) -> DataFrame:
+    """Each song's candidates, once for each model: columns of _PAIR_SCHEMA.
 
     `songs` is of `weigh_songs`. Candidates are the `candidates` songs with the largest sum, over the
-    seed's `query_terms` heaviest terms, of weight * weight (which equal ones at the cut: repeatable, not
-    ordered); lexical_score is the whole cosine, over all terms. Neither the seed itself nor a song of
-    the same name is a candidate. semantic_score is null where a song has no vector. Blocks of songs are
-    multiplied with blocks as sparse matrices, so no worker holds more than two blocks.
+    seed's `query_terms` heaviest terms, of weight * weight (which of equal ones at the cut: repeatable,
+    in no order); lexical_score is the whole cosine, over all terms. Neither the seed itself nor a song
+    of the same name is a candidate. semantic_score is null where a song has no vector. Blocks of songs
+    are multiplied with blocks as sparse matrices, so no worker holds more than two blocks.
     """
     blocks = songs.agg(F.ceil(F.count(F.lit(1)) / settings.block_songs).cast("int").alias("blocks"))
+    # numbers in place of words: two of a million words share a number once in ten million corpora
+    numbered = songs.withColumn("terms", F.transform("terms", lambda term: F.xxhash64(term)))
+    with_vectors = [
+        numbered.join(model.rows, "song_id", "left").withColumn("model", F.lit(model.model))
+        for model in models
+    ]
     rows = (
-        songs.join(vectors.rows, "song_id", "left")
+        reduce(DataFrame.unionByName, with_vectors)
         .crossJoin(F.broadcast(blocks))
-        # numbers in place of words: two of a million words share a number once in ten million corpora
-        .withColumn("terms", F.transform("terms", lambda term: F.xxhash64(term)))
         .withColumn("own", F.pmod(F.xxhash64("song_id"), "blocks").cast("int"))
-        .withColumn("other", F.explode(F.sequence(F.lit(0), F.col("blocks") - 1)))
+        .withColumn("comparison", F.explode(_comparisons(F.col("own"), F.col("blocks"))))
+        .select("model", "comparison.*", "song_id", "name", "terms", "weights", "vector")
     )
-    columns = "song_id", "name", "terms", "weights", "vector"
-    seeds = rows.select(F.col("own").alias("seed_block"), F.col("other").alias("song_block"), *columns)
-    others = rows.select(F.col("other").alias("seed_block"), F.col("own").alias("song_block"), *columns)
-    keys = "seed_block", "song_block"
 
-    def compare(seeds: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-        return _compare_blocks(seeds, others, settings.candidates, settings.query_terms)
+    def compare(songs: pd.DataFrame) -> pd.DataFrame:
+        return _compare_blocks(songs, settings.candidates, settings.query_terms)
 
-    pairs = seeds.groupBy(*keys).cogroup(others.groupBy(*keys)).applyInPandas(compare, _PAIR_SCHEMA)
-    return _best(pairs, F.col("candidate_score"), settings.candidates).drop("rank")
+    pairs = rows.groupBy("model", "seed_block", "song_block").applyInPandas(compare, _PAIR_SCHEMA)
+    return _best(pairs, "candidate_score", settings.candidates).drop("rank")
 
 
 def rerank(pairs: DataFrame, semantic_weight: float, top_n: int) -> DataFrame:
@@ -106,12 +108,10 @@ def rerank(pairs: DataFrame, semantic_weight: float, top_n: int) -> DataFrame:
     score = (1 - semantic_weight) * lexical_score + semantic_weight * semantic_score; a semantic_score
     that is null counts as 0.
     """
-    return _best(pairs.withColumn("score", _score(F.lit(semantic_weight))), F.col("score"), top_n)
+    return _best(pairs.withColumn("score", _score(F.lit(semantic_weight))), "score", top_n)
 
 
-def explain(
-    ranked: DataFrame, songs: DataFrame, moods: DataFrame, clusters: DataFrame, vectors: Vectors
-) -> DataFrame:
+def explain(ranked: DataFrame, songs: DataFrame, moods: DataFrame, clusters: DataFrame) -> DataFrame:
     """The table recommendations: what is shared, and a reason in words.
 
     shared_terms are the five with the largest product of weights. same_mood and same_cluster are null
@@ -129,13 +129,13 @@ def explain(
     )
     same_mood = F.col("seed_mood") == F.col("song_mood")
     same_cluster = F.col("seed_cluster") == F.col("song_cluster")
-    alike = f"%.2f alike to the {_MODELS[vectors.name]}"
+    alike = F.format_string("%.2f alike to the %s", "semantic_score", "model")
     reason = F.concat_ws(
         "; ",
         F.concat(F.lit("shares "), F.concat_ws(", ", F.slice("shared_terms", 1, _TERMS_TOLD))),
         F.when(same_mood, F.concat(F.lit("both "), F.col("seed_mood"))),
         F.when(same_cluster, F.lit("same cluster")),
-        F.when(F.col("semantic_score").isNotNull(), F.format_string(alike, "semantic_score")),
+        F.when(F.col("semantic_score").isNotNull(), alike),
     )
     return (
         ranked.join(seed, "seed_song_id")
@@ -185,24 +185,20 @@ def measure_precision(
     'chance' is a list drawn at random: the share of the seed's label among the other songs.
     """
     songs = songs.join(held_out.select("song_id"), "song_id", "left_semi")
-    pairs = None
-    for number, vectors in enumerate(models):
-        ways = [F.struct(F.lit(f"tfidf + {_MODELS[vectors.name]}"), F.lit(settings.semantic_weight))]
-        if number == 0:
-            ways.append(F.struct(F.lit("tfidf"), F.lit(0.0)))
-        scored = (
-            compare_songs(songs, vectors, settings)
-            .withColumn("way", F.explode(F.array(*ways)))
-            .withColumns({"model": F.col("way.col1"), "weight": F.col("way.col2")})
-            .withColumn("score", _score(F.col("weight")))
-        )
-        pairs = scored if pairs is None else pairs.unionByName(scored)
-    if pairs is None:
-        raise ValueError("no models to compare")
+    weight = settings.semantic_weight
+    way = F.struct(F.concat(F.lit("tfidf + "), "model").alias("model"), F.lit(weight).alias("weight"))
+    words_alone = F.struct(F.lit("tfidf").alias("model"), F.lit(0.0).alias("weight"))
+    is_first = F.col("model") == models[0].model
+    pairs = (
+        compare_songs(songs, models, settings)
+        .withColumn("way", F.explode(F.when(is_first, F.array(way, words_alone)).otherwise(F.array(way))))
+        .withColumns({"model": F.col("way.model"), "weight": F.col("way.weight")})
+        .withColumn("score", _score(F.col("weight")))
+    )
     seed_moods = held_out.select(F.col("song_id").alias("seed_song_id"), F.col("mood").alias("seed_mood"))
     precision = F.avg((F.col("mood") == F.col("seed_mood")).cast("double")).alias("precision")
     queries = (
-        _best(pairs, F.col("score"), settings.top_n, "model", "seed_song_id")
+        _best(pairs, "score", settings.top_n)
         .join(seed_moods, "seed_song_id")
         .join(held_out.select("song_id", "mood"), "song_id")
         .groupBy("model", "weight", "seed_song_id")
@@ -219,9 +215,27 @@ def _score(semantic_weight: Column) -> Column:
     return (1 - semantic_weight) * F.col("lexical_score") + semantic_weight * semantic
 
 
-def _best(pairs: DataFrame, score: Column, at_most: int, *keys: str) -> DataFrame:
-    best_first = Window.partitionBy(*(keys or ("seed_song_id",))).orderBy(score.desc(), "song_id")
+def _best(pairs: DataFrame, score: str, at_most: int) -> DataFrame:
+    best_first = Window.partitionBy("model", "seed_song_id").orderBy(F.desc(score), "song_id")
     return pairs.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= at_most)
+
+
+def _comparisons(own: Column, blocks: Column) -> Column:
+    """Where a song of block `own` goes: as a seed to each block, and from each block as what is found."""
+    every = F.sequence(F.lit(0), blocks - 1)
+
+    def place(seed_block: Column, song_block: Column, is_seed: Column, is_song: Column) -> Column:
+        return F.struct(
+            seed_block.alias("seed_block"),
+            song_block.alias("song_block"),
+            is_seed.alias("is_seed"),
+            is_song.alias("is_song"),
+        )
+
+    yes, no = F.lit(True), F.lit(False)
+    as_seed = F.transform(every, lambda other: place(own, other, yes, other == own))
+    elsewhere = F.filter(every, lambda other: other != own)
+    return F.concat(as_seed, F.transform(elsewhere, lambda other: place(other, own, no, yes)))
 
 
 def _shared_terms(seed: Column, song: Column) -> Column:
@@ -233,16 +247,15 @@ def _shared_terms(seed: Column, song: Column) -> Column:
     return F.slice(F.sort_array(shared), 1, _TERMS_KEPT).getField("term")
 
 
-def _compare_blocks(
-    seeds: pd.DataFrame, others: pd.DataFrame, candidates: int, query_terms: int
-) -> pd.DataFrame:
+def _compare_blocks(songs: pd.DataFrame, candidates: int, query_terms: int) -> pd.DataFrame:
+    # the order of rows decides which of equal candidates stay: it must not be the order of arrival
+    songs = songs.sort_values("song_id", ignore_index=True)
+    seeds, others = songs[songs["is_seed"]], songs[songs["is_song"]]
     if seeds.empty or others.empty:
         no_pairs: pd.DataFrame = pd.DataFrame(
             columns=[field.split()[0] for field in _PAIR_SCHEMA.split(", ")]
         )
         return no_pairs
-    # the order of rows decides which of equal candidates stay: it must not be the order of arrival
-    seeds, others = (songs.sort_values("song_id", ignore_index=True) for songs in (seeds, others))
     vocabulary = np.unique(np.concatenate([*seeds["terms"], *others["terms"]]))
     seed_weights, other_weights = (_matrix(songs, vocabulary) for songs in (seeds, others))
     seed_vectors, other_vectors = _vectors(seeds["vector"]), _vectors(others["vector"])
@@ -263,6 +276,7 @@ def _compare_blocks(
         semantic[part] = np.einsum("ij,ij->i", seed_vectors[row[part]], other_vectors[column[part]])
     pairs: pd.DataFrame = pd.DataFrame(
         {
+            "model": songs["model"].iloc[0],
             "seed_song_id": seeds["song_id"].to_numpy()[row],
             "song_id": others["song_id"].to_numpy()[column],
             "candidate_score": score,

@@ -186,30 +186,28 @@ def _bars(counts: pd.DataFrame) -> list[dict[str, Any]]:
     """A bar for each mood: name, songs, share of all."""
     total = counts["songs"].sum()
     return [
-        {"name": row.mood, "songs": row.songs, "share": row.songs / total, "color": _STYLES[i % 6][0]}
-        for i, row in enumerate(counts.itertuples())
+        {"name": mood, "songs": songs, "share": songs / total, "color": _STYLES[i % len(_STYLES)][0]}
+        for i, (mood, songs) in enumerate(zip(counts["mood"], counts["songs"].tolist(), strict=True))
     ]
 
 
 def _models(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of the models' table, as measured on the test songs: baselines first."""
-    rows: list[dict[str, Any]] = metrics[metrics["split"] == "test"].to_dict("records")
-    for row in rows:
-        row.update(baseline=row["model"] in _BASELINES, paper=_PAPER.get(row["model"]))
-    order = [*_BASELINES, *_PAPER]
-    return sorted(
-        rows,
-        key=lambda row: (order.index(row["model"]) if row["model"] in order else len(order), row["model"]),
-    )
+    return [
+        {**row, "baseline": row["model"] in _BASELINES, "paper": _PAPER.get(row["model"])}
+        for row in _in_order(metrics[metrics["split"] == "test"], (*_BASELINES, *_PAPER))
+    ]
 
 
 def _retrieval(metrics: pd.DataFrame) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = metrics.to_dict("records")
-    order = list(_RETRIEVAL_ORDER)
-    return sorted(
-        rows,
-        key=lambda row: (order.index(row["model"]) if row["model"] in order else len(order), row["model"]),
-    )
+    return _in_order(metrics, _RETRIEVAL_ORDER)
+
+
+def _in_order(rows: pd.DataFrame, models: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows in the order of those models; others after them, by name."""
+    places = {model: place for place, model in enumerate(models)}
+    records = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+    return sorted(records, key=lambda row: (places.get(row["model"], len(places)), row["model"]))
 
 
 def _topics(terms: pd.DataFrame) -> list[tuple[int, list[str]]]:
@@ -227,7 +225,6 @@ def _seeds(recommended: pd.DataFrame) -> list[dict[str, Any]]:
                     "name": _name(row["title"], row["artist"]),
                     "score": row["score"],
                     "lexical": row["lexical_score"],
-                    "semantic": row["semantic_score"],
                     "reason": row["reason"],
                 }
                 for row in rows.to_dict("records")
@@ -270,8 +267,8 @@ def _maps(points: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {
             "title": "by mood",
-            "caption": f"Each point is a song ({_number(len(points))} shown); near ones read and sound alike to "
-            "the model. Colour and sign: the mood the final model gives.",
+            "caption": f"Each point is a song ({_number(len(points))} shown); near ones read and sound "
+            "alike to the model. Colour and sign: the mood the final model gives.",
             "figure": _scatter(points, "mood", {mood: str(mood) for mood in moods}, "no mood"),
         },
         {
@@ -315,7 +312,10 @@ def _scatter(points: pd.DataFrame, column: str, names: Mapping[Any, str], others
 def _curves(curves: pd.DataFrame) -> list[dict[str, Any]]:
     """A small figure for each model and optimiser: loss against steps."""
     figures = []
-    for (model, optimizer), rows in curves.sort_values("step").groupby(["model", "optimizer"]):
+    order = [*_PAPER, *sorted(set(curves["model"]) - set(_PAPER))]
+    parts = dict(list(curves.sort_values("step").groupby(["model", "optimizer"])))
+    for model, optimizer in sorted(parts, key=lambda part: (order.index(part[0]), part[1])):
+        rows = parts[model, optimizer]
         figure = go.Figure()
         for split, (color, _), dash in (("train", _STYLES[1], "solid"), ("validation", _STYLES[0], "dash")):
             part = rows[rows["split"] == split]
@@ -330,7 +330,7 @@ def _curves(curves: pd.DataFrame) -> list[dict[str, Any]]:
         figure.update_layout(
             height=230,
             xaxis={"title": "step"},
-            yaxis={"title": "loss", "rangemode": "tozero"},
+            yaxis={"title": "loss", "rangemode": "tozero", "automargin": True},
             legend={"orientation": "h", "y": 1, "yanchor": "bottom"},
         )
         title = f"{str(model).replace('_', ' ')}, {optimizer}"
@@ -363,7 +363,7 @@ def _selection(selection: pd.DataFrame) -> list[dict[str, Any]]:
             height=230,
             showlegend=False,
             xaxis={"title": "clusters (k)", "tickvals": tried["k"].tolist(), "type": "log"},
-            yaxis={"title": column},
+            yaxis={"title": column, "automargin": True},
         )
         figures.append({"title": column, "figure": _json(figure)})
     return figures

@@ -38,7 +38,7 @@ def score_songs(
     # one pass of the model gives both arrays; a UDF column taken apart would run for each part
     read = spread(hashed).mapInPandas(_reader(folder_name, batch_size), _READ)
     names = F.array(*(F.lit(mood) for mood in moods))
-    best = F.array_position("probabilities", F.array_max("probabilities")).cast("int")
+    best = F.expr("int(array_position(probabilities, array_max(probabilities)))")
     p_happy = F.col("probabilities")[list(moods).index(HAPPY)] if HAPPY in moods else F.lit(None)
     return read.select(
         "song_id",

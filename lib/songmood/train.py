@@ -115,7 +115,11 @@ def split_songs(
     Songs are dealt into ten parts; with `train.split_by` artist, all songs of an artist go into one.
     The result depends on the songs' order. Raises SongmoodError if a split lacks a mood.
     """
-    dealer = StratifiedGroupKFold if config.split_by == "artist" else StratifiedKFold
+    by_artist = config.split_by == "artist"
+    too_few = f"{artists.nunique()} artists are too few to keep them apart; set train.split_by to random"
+    if by_artist and artists.nunique() < PARTS:
+        raise SongmoodError(f"the labelled songs' {too_few}, or bring more labelled songs")
+    dealer = StratifiedGroupKFold if by_artist else StratifiedKFold
     dealt = dealer(n_splits=PARTS, shuffle=True, random_state=seed).split(moods, moods, artists)
     part = np.empty(len(moods), dtype=int)
     for number, (_, rows) in enumerate(dealt):
@@ -126,10 +130,7 @@ def split_songs(
     for name in SPLITS:
         for code, mood in enumerate(names):
             if not ((split == name) & (moods.to_numpy() == code)).any():
-                raise SongmoodError(
-                    f"no {mood} song for {name}: {artists.nunique()} artists are too few to keep them apart; "
-                    "set train.split_by to random, or bring more labelled songs"
-                )
+                raise SongmoodError(f"no {mood} song for {name}: {too_few}, or bring more labelled songs")
     return split
 
 

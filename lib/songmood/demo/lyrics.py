@@ -17,6 +17,7 @@ from songmood.demo.songs import (
     artist_names,
     artist_of,
     languages,
+    mend_article,
     partner_names,
     pick,
     song_ids,
@@ -158,7 +159,7 @@ def _write_line(template: int, moods: Array, themes: Array) -> str:
         else:
             which, place = next(theme)
             words.append(_THEME_LISTS[which][kind][place])
-    line = text.format(*words)
+    line = mend_article(text.format(*words))
     return line[:1].upper() + line[1:]
 
 

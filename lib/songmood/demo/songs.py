@@ -7,6 +7,7 @@ All else about a song, a recording, an album or an artist is drawn from its numb
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -75,6 +76,7 @@ _RANK = np.repeat(np.arange(24), _SONGS_OF)
 _INDEX = np.concatenate([np.arange(n) for n in _SONGS_OF])
 _ROUND = len(_RANK)
 
+_ARTICLE = re.compile(r"\b([Aa]) (?=[AEIOUaeiou])")
 _ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _HEX = "0123456789abcdef"
 _DIGITS = "0123456789"
@@ -177,7 +179,12 @@ def song_titles(draws: Draws, artists: Array, indices: Array) -> Array:
     modifier = _words(MODIFIERS)[_stride(draws, "modifier", artists, indices, len(MODIFIERS))]
     noun = _words(NOUNS)[_stride(draws, "noun", artists, indices, len(NOUNS))]
     parts = zip(template, modifier, noun, strict=True)
-    return _objects([TITLES[t].format(m=m, n=n) for t, m, n in parts])
+    return _objects([mend_article(TITLES[t].format(m=m, n=n)) for t, m, n in parts])
+
+
+def mend_article(text: str) -> str:
+    """'a island' as 'an island'."""
+    return _ARTICLE.sub(r"\1n ", text)
 
 
 def partner_names(draws: Draws, rows: Rows) -> Array:
