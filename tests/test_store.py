@@ -14,7 +14,7 @@ from songmood.tables import DROPPED, DUPLICATES, TABLES
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "warehouse"))
+    return Store(str(tmp_path / "my warehouse"))
 
 
 def duplicates(spark: SparkSession, *rows: tuple[str | None, str, float, str]) -> DataFrame:

@@ -50,6 +50,8 @@ def absolute(path: str) -> str:
 
 def open_filesystem(uri: str) -> tuple[fs.FileSystem, str]:
     """The file system of a URI, and the path within it."""
+    if uri.startswith("file://"):  # as it is: from_uri takes no spaces
+        return fs.LocalFileSystem(), uri.removeprefix("file://")
     try:
         filesystem, path = fs.FileSystem.from_uri(uri)
     except (OSError, ValueError) as error:
