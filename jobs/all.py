@@ -8,18 +8,17 @@ import dedupe
 import demo
 import embed
 import enrich
+import filter
 import index
 import ingest
 import label
+import publish
 import recommend
 import report
 import score
 import text
 import topics
 import train
-
-import filter
-import publish
 from songmood import run
 
 STEPS: Sequence[run.Step] = (

@@ -19,7 +19,7 @@ def job(run: Run) -> None:
     )
 
 
-STEP = Step(
+STEP: Step = Step(
     name="cluster",
     about="groups of songs, and their map",
     job=job,

@@ -11,7 +11,7 @@ def job(run: Run) -> None:
     run.write(shared=result.ranked, deduped=result.deduped, duplicates=result.duplicates)
 
 
-STEP = Step(
+STEP: Step = Step(
     name="dedupe",
     about="one row a song",
     job=job,

@@ -10,7 +10,7 @@ def job(run: Run) -> None:
     run.note(bayes_ceilings=read_ceilings(corpus))
 
 
-STEP = Step(name="demo", about="write the demo corpus, unless it is there", job=job)
+STEP: Step = Step(name="demo", about="write the demo corpus, unless it is there", job=job)
 
 if __name__ == "__main__":
     from all import main

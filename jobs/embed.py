@@ -19,7 +19,7 @@ def job(run: Run) -> None:
     run.write(embeddings=embed_lyrics(lyrics, run.ship(folder), encoder_id(folder), encoder))
 
 
-STEP = Step(
+STEP: Step = Step(
     name="embed",
     about="read lyrics with the plain encoder",
     job=job,

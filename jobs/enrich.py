@@ -30,7 +30,7 @@ def job(run: Run) -> None:
             )
 
 
-STEP = Step(
+STEP: Step = Step(
     name="enrich",
     about="add tags, audio features and lyrics",
     job=job,

@@ -19,7 +19,7 @@ def job(run: Run) -> None:
         )
 
 
-STEP = Step(
+STEP: Step = Step(
     name="filter",
     about="keep songs with the ids and languages asked for",
     job=job,

@@ -24,7 +24,7 @@ def encoder_fingerprint(config: Config) -> str:
     return encoder_id(resolve_encoder(config.encoder.model))
 
 
-STEP = Step(
+STEP: Step = Step(
     name="index",
     about="keywords and inverted lyric index",
     job=job,

@@ -30,7 +30,7 @@ def job(run: Run) -> None:
         )
 
 
-STEP = Step(
+STEP: Step = Step(
     name="ingest",
     about="read the song records",
     job=job,

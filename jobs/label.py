@@ -16,7 +16,7 @@ def job(run: Run) -> None:
         run.warn(f"all {sum(moods.values()):,} labels are {next(iter(moods))}: to learn moods takes two")
 
 
-STEP = Step(
+STEP: Step = Step(
     name="label",
     about="moods from tags, for training",
     job=job,

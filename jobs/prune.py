@@ -10,7 +10,7 @@ def job(run: Run) -> None:
     print(f"{'':<18}{len(deleted)} deleted" + "".join(f"\n{'':<18}{path}" for path in deleted))
 
 
-STEP = Step(name="prune", about="delete what no kept run names", job=job)
+STEP: Step = Step(name="prune", about="delete what no kept run names", job=job)
 
 if __name__ == "__main__":
     sys.exit(main((STEP,), only="prune"))

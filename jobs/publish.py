@@ -8,7 +8,7 @@ def job(run: Run) -> None:
     run.store.publish(run.run_id, run.manifest["tables"])
 
 
-STEP = Step(
+STEP: Step = Step(
     name="publish",
     about="point current.json at this run's tables",
     job=job,

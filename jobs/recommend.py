@@ -40,7 +40,7 @@ def job(run: Run) -> None:
     )
 
 
-STEP = Step(
+STEP: Step = Step(
     name="recommend",
     about="songs like each song, and why",
     job=job,

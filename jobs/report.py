@@ -12,7 +12,7 @@ def job(run: Run) -> None:
     run.store.write_text(f"runs/{run.run_id}/report.html", page)
 
 
-STEP = Step(
+STEP: Step = Step(
     name="report",
     about="one page about the run",
     job=job,

@@ -31,7 +31,7 @@ def job(run: Run) -> None:
         run.write(moods=moods)
 
 
-STEP = Step(
+STEP: Step = Step(
     name="score",
     about="the mood of every song",
     job=job,

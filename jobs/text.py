@@ -11,7 +11,7 @@ def job(run: Run) -> None:
     run.write(tokens=prepare_tokens(lyrics, run.config.text))
 
 
-STEP = Step(
+STEP: Step = Step(
     name="text",
     about="words from lyrics",
     job=job,

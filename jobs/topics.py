@@ -17,7 +17,7 @@ def job(run: Run) -> None:
     )
 
 
-STEP = Step(
+STEP: Step = Step(
     name="topics",
     about="topic model",
     job=job,

@@ -31,7 +31,7 @@ def job(run: Run) -> None:
         run.warn(warning)
 
 
-STEP = Step(
+STEP: Step = Step(
     name="train",
     about="train and compare the mood models",
     job=job,

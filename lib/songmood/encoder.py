@@ -62,17 +62,17 @@ def resolve_encoder(model: str) -> Path:
         lacking = "safetensors weights" if (folder / "config.json").is_file() else "config.json"
         raise SongmoodError(f"{folder} is no encoder, it has no {lacking}: set encoder.model to one")
     for file in weights:
-        check_weights(file, "encoder.model")
+        check_weights(file, "fetch it again, or set encoder.model to another")
     return folder
 
 
-def check_weights(file: Path, setting: str) -> None:
-    """Raise SongmoodError, naming `setting`, unless a safetensors file is whole. Reads its header only."""
+def check_weights(file: Path, advice: str) -> None:
+    """Raise SongmoodError, with `advice`, unless a safetensors file is whole. Reads its header only."""
     try:
         with safe_open(str(file), framework="np"):
             pass
     except (SafetensorError, OSError) as error:
-        raise SongmoodError(f"{setting}: {file} is cut off or damaged ({error}): fetch it again") from None
+        raise SongmoodError(f"{file} is cut off or damaged ({error}): {advice}") from None
 
 
 def encoder_id(folder: Path) -> str:

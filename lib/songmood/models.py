@@ -395,7 +395,7 @@ def describe(folder: Path) -> dict[str, Any]:
     for name in (WEIGHTS, HEAD):
         if not (folder / name).is_file():
             raise SongmoodError(f"the mood model {folder} has no {name}: {advice}")
-        check_weights(folder / name, f"the mood model ({advice})")
+        check_weights(folder / name, advice)
     try:
         known: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -13,11 +13,13 @@ import threading
 import time
 import traceback
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
@@ -101,7 +103,8 @@ class Run:
             "steps": [],
         }
         self._record = StepRecord("", "")
-        self._folders: dict[str, str] = {}
+        self._shipped: dict[str, Path] = {}
+        self._temporary = TemporaryDirectory(prefix="songmood-")
 
     # -- for jobs ----------------------------------------------------------------------------
 
@@ -143,11 +146,19 @@ class Run:
         return found[-1] if found else None
 
     def ship(self, folder: Path) -> str:
-        """Send a folder to every executor; there `SparkFiles.get(name)` finds it. Returns the name."""
+        """Send a folder to every executor; there `SparkFiles.get(name)` finds it. Returns the name.
+
+        It travels as an archive: a folder itself can be added on local[*] alone.
+        """
         name = folder.name
-        if self._folders.setdefault(name, str(folder)) != str(folder):
+        if name not in self._shipped:
+            archive = Path(self._temporary.name, f"{name}.zip")
+            with zipfile.ZipFile(archive, "w") as packed:  # weights do not compress
+                for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                    packed.write(file, file.relative_to(folder))
+            self.spark.sparkContext.addArchive(f"{archive.as_uri()}#{name}")
+        if self._shipped.setdefault(name, folder) != folder:
             raise SongmoodError(f"two different folders named {name} cannot be shipped in one run")
-        self.spark.sparkContext.addFile(str(folder), recursive=True)
         return name
 
     def warn(self, message: str) -> None:
