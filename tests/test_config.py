@@ -12,17 +12,9 @@ BASE = ROOT / "conf" / "base.yaml"
 
 
 def test_every_setting_has_its_reason() -> None:
-    """A comment on its line; settings of one kind share that of the first."""
-    explained = ""
-    for line in BASE.read_text().splitlines():
-        setting = re.match(r"  (\w+): *\S|(\w+): *[^ #]", line)
-        if setting is None:
-            continue
-        name = str(setting.group(1) or setting.group(2))
-        if "#" in line:
-            explained = name
-        else:
-            assert name.split("_")[0] == explained.split("_")[0], f"{name} has no reason"
+    settings = [line for line in BASE.read_text().splitlines() if re.match(r"(  )?\w+: *[^ #]", line)]
+    assert len(settings) > 60
+    assert [line for line in settings if "#" not in line] == []
 
 
 def test_later_settings_win(tmp_path: Path) -> None:
