@@ -148,6 +148,16 @@ def test_splits_keep_artists_apart_and_moods_alike(quick: settings.Config) -> No
     assert (split != split_songs(moods, artists, ["happy", "sad"], quick.train, 2)).any()
 
 
+def test_over_the_folds_every_song_is_tested_once(make_config: Callable[..., settings.Config]) -> None:
+    moods = pd.Series([0, 1, 0] * 100)
+    artists = pd.Series([f"a{n % 60}" for n in range(300)])
+    folds = [
+        split_songs(moods, artists, ["happy", "sad"], make_config(f"train.fold={fold}").train, 1)
+        for fold in range(5)
+    ]
+    assert (sum((split == "test").astype(int) for split in folds) == 1).all()
+
+
 def test_too_few_artists_to_keep_apart(
     quick: settings.Config, make_config: Callable[..., settings.Config]
 ) -> None:

@@ -140,7 +140,7 @@ def test_the_demo_ends_with_all_tables_and_the_report(demo: tuple[Path, Told]) -
 
 def test_the_last_block_says_where_things_are(demo: tuple[Path, Told]) -> None:
     _, told = demo
-    report = re.search(r"report +(.+)", told.out)
+    report = re.search(r"^  report +(.+)$", told.out, re.M)
     assert report is not None
     assert Path(report.group(1)).is_file()
     query = re.search(r'duckdb -c "(.*)"', told.out)

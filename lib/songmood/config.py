@@ -121,6 +121,7 @@ class Train(Section):
     final_model: Literal["simple_bert", "fine_tuned_bert", "modified_tbert"]
     split_by: Literal["random", "artist"]
     test_share: Annotated[float, Field(ge=0.1, le=0.5)]
+    fold: Annotated[int, Field(ge=0, le=9)]
     validation_share: Annotated[float, Field(ge=0.1, le=0.4)]
     max_songs: Count
     trained_layers: Annotated[int, Field(ge=-1)]

@@ -113,6 +113,7 @@ def split_songs(
     """The split of each song: 'train', 'validation' or 'test'; the moods are alike in all three.
 
     Songs are dealt into ten parts; with `train.split_by` artist, all songs of an artist go into one.
+    `train.fold` says which of them are for test: over the folds, every song is tested on once.
     The result depends on the songs' order. Raises SongmoodError if a split lacks a mood.
     """
     by_artist = config.split_by == "artist"
@@ -125,6 +126,7 @@ def split_songs(
     for number, (_, rows) in enumerate(dealt):
         part[rows] = number
     test = round(config.test_share * PARTS)
+    part = (part - config.fold * test) % PARTS
     validation = test + round(config.validation_share * PARTS)
     split = np.where(part < test, "test", np.where(part < validation, "validation", "train"))
     for name in SPLITS:
