@@ -100,11 +100,9 @@ def _same(x: Any, y: Any, exactly: bool) -> bool:
         return set(x) == set(y) and all(_same(x[key], y[key], exactly) for key in x)
     if hasattr(x, "__len__") and not isinstance(x, str):
         return len(x) == len(y) and all(_same(p, q, exactly) for p, q in zip(x, y, strict=True))
-    if isinstance(x, float) and isinstance(y, float):
-        return (
-            (math.isnan(x) and math.isnan(y)) or x == y or (not exactly and math.isclose(x, y, abs_tol=1e-3))
-        )
-    return bool(x == y) or (x is None and y is None)
+    if pd.isna(x) or pd.isna(y):
+        return bool(pd.isna(x) and pd.isna(y))
+    return bool(x == y) or (not exactly and isinstance(x, float) and math.isclose(x, y, abs_tol=1e-3))
 
 
 @pytest.fixture(scope="module")
