@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -77,6 +79,7 @@ def fit_models(
     Raises SongmoodError if all songs have one mood, or a mood has too few to be split.
     """
     frame = songs.toPandas().sort_values("song_id", ignore_index=True)
+    torch.set_num_threads(os.cpu_count() or 1)  # Spark gives its driver one thread, and waits meanwhile
     done = _Comparison(config)
     if frame.empty:
         done.warnings.append("no labelled songs with lyrics or audio features: no model is trained")
