@@ -1,13 +1,8 @@
 """embed: read the lyrics with the plain encoder."""
 
-from songmood.config import Config
 from songmood.embed import embed_lyrics
-from songmood.encoder import encoder_id, resolve_encoder
+from songmood.encoder import encoder_fingerprint, encoder_id, resolve_encoder
 from songmood.run import Run, Step
-
-
-def encoder_fingerprint(config: Config) -> str:
-    return encoder_id(resolve_encoder(config.encoder.model))
 
 
 def job(run: Run) -> None:

@@ -1,7 +1,6 @@
 """index: keywords of each song, and the inverted index over lyrics."""
 
-from songmood.config import Config
-from songmood.encoder import embedding_udf, encoder_id, resolve_encoder
+from songmood.encoder import embedding_udf, encoder_fingerprint, resolve_encoder
 from songmood.index import choose_keywords, compare_keywords, index_lyrics
 from songmood.run import Run, Step
 
@@ -18,10 +17,6 @@ def job(run: Run) -> None:
         embedding_udf(folder, run.config.encoder),
     )
     run.write(shared=index.term_weights, lyric_index=index.lyric_index, keywords=keywords)
-
-
-def encoder_fingerprint(config: Config) -> str:
-    return encoder_id(resolve_encoder(config.encoder.model))
 
 
 STEP: Step = Step(

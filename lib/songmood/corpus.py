@@ -22,8 +22,6 @@ from songmood.config import Config, Paths
 from songmood.errors import SongmoodError
 from songmood.store import absolute, open_filesystem
 
-PARTS = ("songs", "tags", "audio_features", "lyrics")
-
 
 def list_files(corpus: str, part: str) -> list[str]:
     """The data files of one part of a corpus, as URIs, sorted; empty if the part is not there.

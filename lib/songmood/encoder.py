@@ -84,6 +84,11 @@ def encoder_id(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def encoder_fingerprint(config: settings.Config) -> str:
+    """For a step that reads with the plain encoder: the encoder's id."""
+    return encoder_id(resolve_encoder(config.encoder.model))
+
+
 class Encoder:
     """A transformer with its tokenizer: reads a text as the mean of its last layer, made length 1.
 
