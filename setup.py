@@ -44,7 +44,7 @@ setup(
             "nbclient>=0.10",  # notebooks are executed by the tests
             "ipykernel>=6.29",  # their kernel
             "mypy>=1.11",  # types
-            "pandas-stubs>=2.2",  # types
+            "pandas-stubs>=2.2,<3",  # types of the pandas we use
             "types-PyYAML>=6",  # types
             "types-psutil>=5.9",  # types
             "ruff>=0.6",  # style

@@ -20,7 +20,7 @@ class Majority:
 
     def __init__(self, moods: Sequence[str]) -> None:
         self.moods = moods
-        self.shares = np.full(len(moods), 1 / len(moods))
+        self.shares: npt.NDArray[Any] = np.full(len(moods), 1 / len(moods))
 
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
         """Count."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -136,9 +137,9 @@ def compare_names(batches: Iterator[pd.DataFrame], conf: config.Enrich) -> Itera
 _COMPARED_FROM = ("song_id", "known_title", "known_artist", "match_title", "match_artist")
 
 
-def similarity(left: pd.Series, right: pd.Series) -> np.ndarray:
+def similarity(left: pd.Series, right: pd.Series) -> npt.NDArray[np.float64]:
     """token_sort_ratio of each pair, 0 to 100: likeness by letters, whatever the order of the words."""
-    scores: np.ndarray = process.cpdist(
+    scores: npt.NDArray[np.float64] = process.cpdist(
         left.to_list(), right.to_list(), scorer=fuzz.token_sort_ratio, dtype=np.float64
     )
     return scores

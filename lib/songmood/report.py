@@ -212,7 +212,8 @@ def _in_order(rows: pd.DataFrame, models: Sequence[str]) -> list[dict[str, Any]]
 
 def _topics(terms: pd.DataFrame) -> list[tuple[int, list[str]]]:
     ordered = terms.sort_values(["topic", "rank"])
-    return [(int(topic), list(rows["term"])) for topic, rows in ordered.groupby("topic")]
+    terms_of = ordered.groupby("topic")["term"].agg(list)
+    return list(zip(terms_of.index.tolist(), terms_of.tolist(), strict=True))
 
 
 def _seeds(recommended: pd.DataFrame) -> list[dict[str, Any]]:
