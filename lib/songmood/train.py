@@ -123,8 +123,13 @@ def split_songs(
     too_few = f"{artists.nunique()} artists are too few to keep them apart; set train.split_by to random"
     if by_artist and artists.nunique() < PARTS:
         raise SongmoodError(f"the labelled songs' {too_few}, or bring more labelled songs")
-    dealer = StratifiedGroupKFold if by_artist else StratifiedKFold
-    dealt = dealer(n_splits=PARTS, shuffle=True, random_state=seed).split(moods, moods, artists)
+    if by_artist:
+        # renamed at random rather than shuffled by the dealer, which versions of scikit-learn do differently
+        codes, known = pd.factorize(artists, sort=True)
+        renamed = np.random.default_rng(seed).permutation(len(known))[codes]
+        dealt = StratifiedGroupKFold(n_splits=PARTS).split(moods, moods, renamed)
+    else:
+        dealt = StratifiedKFold(n_splits=PARTS, shuffle=True, random_state=seed).split(moods, moods)
     part = np.empty(len(moods), dtype=int)
     for number, (_, rows) in enumerate(dealt):
         part[rows] = number
