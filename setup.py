@@ -20,6 +20,7 @@ setup(
         "pydantic>=2.6,<3",  # typed settings
         "pyyaml>=6",  # settings files
         "psutil>=5.9",  # peak memory in the manifest
+        "anyascii>=0.3,<0.4",  # names of other alphabets in Latin letters
         "rapidfuzz>=3.6,<4",  # matching of titles and artists; nearest known setting
         "torch>=2.4,<3",  # models
         "transformers>=4.56,<6",  # encoders and training
@@ -29,6 +30,7 @@ setup(
         "scikit-learn>=1.4,<2",  # K-Means, metrics, baselines
         "threadpoolctl>=3.1,<4",  # one thread where the order of sums would show; one core a Spark task
         "umap-learn>=0.5.6,<0.6",  # maps of songs
+        "scipy>=1.11",  # average linkage of duplicate groups
         "sparse_dot_topn>=1.1,<2",  # the best of a sparse matrix product without its whole: recommendation
         "jinja2>=3.1,<4",  # the report's page
         "plotly>=5.24",  # the report's figures

@@ -1,14 +1,20 @@
 """dedupe: one row a song."""
 
-from songmood.dedupe import find_links, iterate_groups, merge_groups
+from songmood.dedupe import duplicate_pairs, iterate_duplicates, merge_groups
 from songmood.run import Run, Step
+from songmood.tables import MATCH_WEIGHTS
 
 
 def job(run: Run) -> None:
     songs = run.read("filtered")
-    groups = iterate_groups(find_links(songs, run.config.dedupe))
-    result = merge_groups(songs, groups)
+    found = iterate_duplicates(songs, run.config.dedupe)
+    result = merge_groups(songs, found, run.config.dedupe)
     run.write(shared=result.ranked, deduped=result.deduped, duplicates=result.duplicates)
+    weights = run.spark.createDataFrame(found.weights.rows(), MATCH_WEIGHTS.schema)
+    run.write(duplicate_pairs=duplicate_pairs(found), match_weights=weights)
+    run.note(pairs_left_out=found.left_out, match_share=found.weights.match_share)
+    for frame in (found.pairs, found.named):
+        frame.unpersist()
 
 
 STEP: Step = Step(
@@ -16,7 +22,7 @@ STEP: Step = Step(
     about="one row a song",
     job=job,
     reads=("filtered",),
-    writes=("deduped", "duplicates"),
+    writes=("deduped", "duplicates", "duplicate_pairs", "match_weights"),
     sections=("dedupe",),
 )
 

@@ -33,15 +33,18 @@ class Demo(Section):
     songs: Annotated[int, Field(ge=200, le=2_000_000)]
     layout: Literal["csv", "api", "parquet"]
     parts: tuple[Literal["songs", "tags", "audio_features", "lyrics"], ...]
+    messy: bool
     words_low: Count
     words_high: Count
     lyrics_ceiling: Share
     audio_ceiling: Share
 
     @model_validator(mode="after")
-    def _words_are_in_order(self) -> Demo:
+    def _settings_agree(self) -> Demo:
         if self.words_low > self.words_high:
             raise ValueError("words_low is above words_high")
+        if self.messy and self.layout == "api":
+            raise ValueError("messy rows name artists of their own: layout must be csv or parquet")
         return self
 
 
@@ -57,7 +60,17 @@ class Filter(Section):
 class Dedupe(Section):
     unit: Literal["song", "recording"]
     max_length_gap_s: Annotated[float, Field(ge=0)]
+    threshold: Share
+    cohesion: Share
+    prior_pairs: Count
+    exact_window: Count
+    block_window: Count
+    max_component: Count
+    max_album_songs: Count
+    short_title: Count
+    long_title: Count
     nameless_artists: tuple[str, ...]
+    generic_titles: tuple[str, ...]
 
 
 class Enrich(Section):

@@ -14,17 +14,13 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import pandas as pd
+from anyascii import anyascii
 from pyspark.sql import Column
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import StringType
 
-# Letters that carry their accent within, so that decomposing does not part them.
-_FOLDED = str.maketrans(
-    {"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
-    # apostrophes of all kinds join what they stand between: don't = dont
-    | dict.fromkeys("'’‘ʼ´`′", "")
-    | dict.fromkeys("‐‑‒–—―", "-")
-)
+# Apostrophes of all kinds join what they stand between: don't = dont.
+_JOINED = dict.fromkeys(map(ord, "'’‘ʼ´`′"), "")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _ACRONYM = re.compile(r"(?<!\w)(?:[^\W\d_]\.){1,}[^\W\d_]?(?!\w)")  # R.E.M., T.I
 _SPELLED = ((re.compile(r"(?<=[^\W_])\$|\$(?=[^\W_])"), "s"), (re.compile(r"(?<=[a-z])!(?=[a-z])"), "i"))
@@ -115,13 +111,13 @@ def _settle(once: Callable[[str], str], text: str | None) -> str:
 
 
 def _title_once(text: str) -> str:
-    text = _without_editions(_without_guests(_fold(text)))
-    return _PART.sub(lambda m: f"part {_NUMBERS.get(m[1], m[1])}", _plain(text))
+    text = without_editions(without_guests(fold(text))[0])
+    return _PART.sub(lambda m: f"part {_NUMBERS.get(m[1], m[1])}", plain(text))
 
 
 def _artist_once(text: str) -> str:
-    text = re.sub(r"^(.+), the$", r"\1", _without_guests(_fold(text)))
-    return re.sub(r"^the (?=.)", "", _plain(text))
+    text = re.sub(r"^(.+), the$", r"\1", without_guests(fold(text))[0])
+    return re.sub(r"^the (?=.)", "", plain(text))
 
 
 def _unescape(text: str | None) -> str | None:
@@ -132,37 +128,43 @@ def _unescape(text: str | None) -> str | None:
     return text
 
 
-def _fold(text: str) -> str:
-    text = _unescape(text) or ""
-    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    text = unicodedata.normalize("NFC", _ACCENTS.sub("", text.translate(_FOLDED)))
-    return " ".join(text.split())
+def fold(text: str | None) -> str:
+    """Lower-case ASCII with single spaces; other alphabets as they are written in Latin letters."""
+    text = unicodedata.normalize("NFKC", _unescape(text) or "")
+    # the accents first: anyascii would give combining marks of their own a letter
+    text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).translate(_JOINED)
+    return " ".join(anyascii(text).casefold().split())
 
 
-def _without_guests(text: str) -> str:
+def without_guests(text: str) -> tuple[str, list[str]]:
+    """Folded text without guest credits, and who they name; as it is if nothing else is there."""
+
     def keep(match: re.Match[str]) -> str:
         return f"{match['open'] or ''} "
 
     shorter = _GUESTS.sub(keep, text)
-    return shorter if _WORD.search(shorter) else text
+    return (
+        (shorter, [match["who"] for match in _GUESTS.finditer(text)]) if _WORD.search(shorter) else (text, [])
+    )
 
 
-def _without_editions(text: str) -> str:
+def without_editions(text: str) -> str:
     """Take edition marks away, in brackets, after a dash and at the end, unless nothing else is there."""
-    shorter = _BRACKETS.sub(lambda m: " " if _is_edition(m[1]) else m[0], text)
-    while (dash := _LAST_DASH.match(shorter)) and _is_edition(dash[2]):
+    shorter = _BRACKETS.sub(lambda m: " " if is_edition(m[1]) else m[0], text)
+    while (dash := _LAST_DASH.match(shorter)) and is_edition(dash[2]):
         shorter = dash[1]
     shorter = _BARE_EDITION.sub("", shorter.rstrip())
     return shorter if _WORD.search(shorter) else text
 
 
-def _is_edition(text: str) -> bool:
+def is_edition(text: str) -> bool:
+    """Whether folded text is nothing but an edition mark: '2011 remaster', 'album version'."""
     words = _WORD.findall(text)
     known = all(word in _EDITION_WORDS or re.fullmatch(r"\d{4}|\d+(?:th|st|nd|rd)?", word) for word in words)
     return known and (not _MARKS.isdisjoint(words) or bool(_EDITION_PHRASES.search(" ".join(words))))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Letters, digits and single spaces; 'and' for & and a lone +; acronyms and stylised names joined."""
     for pattern, letter in _SPELLED:
         text = pattern.sub(letter, text)

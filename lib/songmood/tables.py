@@ -112,6 +112,7 @@ DROPPED = Table(
     checks=("drop_reason IS NOT NULL",),
     reason="drop_reason",
 )
+_COMPARISONS = ("name", "album", "year", "length", "language", "ids")
 DEDUPED = Table(
     "deduped",
     "One row a song: the representative of each duplicate group.",
@@ -126,11 +127,36 @@ DUPLICATES = Table(
     (
         Column("song_id", STRING),
         Column("representative_id", STRING, "always in deduped"),
-        Column("similarity", DOUBLE, "0 to 1"),
-        Column("match_reason", STRING),
+        Column("similarity", DOUBLE, "the probability that both are one song"),
+        Column("match_reason", STRING, "how the names compare, and what else agrees"),
     ),
     checks=(f"similarity {_PROBABILITY}", "song_id <> representative_id"),
     reason="match_reason",
+)
+DUPLICATE_PAIRS = Table(
+    "duplicate_pairs",
+    "Pairs of rows that were compared and whose names could be one song's: what dedupe weighed.",
+    ("song_id", "other_id"),
+    (
+        Column("song_id", STRING),
+        Column("other_id", STRING),
+        Column("similarity", DOUBLE, "the probability that both are one song"),
+        *(Column(name, STRING, "how far it agrees") for name in _COMPARISONS),
+    ),
+    checks=(f"similarity {_PROBABILITY}", "song_id < other_id"),
+)
+MATCH_WEIGHTS = Table(
+    "match_weights",
+    "What each level of each comparison of two rows is worth in dedupe, as learnt from the corpus.",
+    ("comparison", "level"),
+    (
+        Column("comparison", STRING),
+        Column("level", STRING),
+        Column("m", DOUBLE, "its share among pairs that match"),
+        Column("u", DOUBLE, "its share among the others"),
+        Column("weight", DOUBLE, "log2(m / u), in bits; 0 where nothing is known"),
+    ),
+    checks=(f"m {_PROBABILITY}", f"u {_PROBABILITY}"),
 )
 TAGS = Table(
     "tags",
@@ -395,6 +421,8 @@ TABLES: dict[str, Table] = {
         DROPPED,
         DEDUPED,
         DUPLICATES,
+        DUPLICATE_PAIRS,
+        MATCH_WEIGHTS,
         TAGS,
         AUDIO,
         LYRICS,

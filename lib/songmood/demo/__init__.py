@@ -25,7 +25,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from songmood.config import Demo
-from songmood.demo import audio, draws, evidence, lyrics, songs, tags, words
+from songmood.demo import audio, draws, evidence, lyrics, noise, songs, tags, words
 from songmood.demo.draws import Draws
 from songmood.demo.evidence import HAPPY_SHARE, Strengths
 from songmood.demo.songs import KINDS, Rows
@@ -68,7 +68,10 @@ class Maker:
 
     def songs(self, rows: Rows) -> pd.DataFrame:
         """The part songs/, with the id of the artist."""
-        return songs.make_songs(self.draws, rows)
+        made = songs.make_songs(self.draws, rows)
+        if not self.demo.messy:
+            return made
+        return noise.make_messy(self.draws, made, rows.row, songs.repeats(rows))
 
     def tags(self, rows: Rows) -> pd.DataFrame:
         """The part tags/."""
@@ -316,7 +319,7 @@ def _code_hash() -> str:
     """A hash of this package's source: another code makes another corpus."""
     modules = (
         __name__,
-        *(module.__name__ for module in (audio, draws, evidence, lyrics, songs, tags, words)),
+        *(module.__name__ for module in (audio, draws, evidence, lyrics, noise, songs, tags, words)),
     )
     sources: list[str] = []
     for name in modules:

@@ -125,6 +125,12 @@ def lay_out_rows(draws: Draws, songs: Array, corpus_songs: int) -> Rows:
     return Rows(song, kind, artist, index, song * len(VERSIONS) + version, song * 16 + kind, artists)
 
 
+def repeats(rows: Rows) -> Array:
+    """True for rows of a recording that has another row before it."""
+    first = np.array([[k.version for k in KINDS].index(kind.version) == i for i, kind in enumerate(KINDS)])
+    return np.asarray(~first[rows.kind])
+
+
 def languages(draws: Draws, artists: Array) -> Array:
     """The language each artist sings in."""
     others = _words(list(OTHER_LANGUAGES))

@@ -1,0 +1,367 @@
+"""Song records as names to compare: who, what, which version, which number, wherever it was written.
+
+Records name one song in many ways: 'Artist - Title' and 'Artist:Title' in the title, guests on either
+side, 'Last, First', columns swapped, a track number before the title, another alphabet. Whatever
+compares records compares what this module makes of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, StringType, StructField, StructType
+from rapidfuzz import fuzz
+
+from songmood.config import Dedupe
+from songmood.names import (
+    fold,
+    is_edition,
+    normalise_artist,
+    normalise_title,
+    plain,
+    without_editions,
+    without_guests,
+)
+
+# Words that name another version, with the word they stand for. They count in brackets and after a
+# dash; elsewhere they are part of the title ('Live and Let Die').
+VERSION_WORDS = {
+    **dict.fromkeys(("live", "unplugged", "concert", "vivo", "bootleg", "session", "sessions"), "live"),
+    **dict.fromkeys(("remix", "remixed", "rmx", "mix", "dub", "mashup", "rework", "megamix"), "remix"),
+    **dict.fromkeys(("acoustic", "acustico", "acustica", "acoustique", "akustik"), "acoustic"),
+    **dict.fromkeys(("demo", "rehearsal", "outtake", "take"), "demo"),
+    **dict.fromkeys(("instrumental", "instrumentale"), "instrumental"),
+    **dict.fromkeys(("karaoke", "playback"), "karaoke"),
+    **dict.fromkeys(("cover", "tribute"), "cover"),
+    **dict.fromkeys(("acapella", "cappella", "accapella"), "acapella"),
+    **dict.fromkeys(("alternate", "alternative", "version", "versione", "edit"), "version"),
+    **{word: word for word in ("reprise", "extended", "medley", "interlude", "club")},
+}
+
+_TRACK_NUMBER = re.compile(
+    r"^(?:track\s*)?(?:0\d{1,2}\s*[-._):]\s*|\d{1,2}\s*[.)]\s+|[a-d]\d{1,2}\s*[-.)]\s+)(?=.*[^\W\d_])"
+)
+_TIGHT_COLON = re.compile(
+    r"^([^:]{1,80}):(?=[^\s\d])"
+)  # WASABI's 'Artist:Title'; 'Medley: A/B' and '3:16' are titles
+_BETWEEN = re.compile(r"\s+([-/|~])\s+")
+_LOOSE_SEPARATOR = re.compile(r"\s*[:;/]\s+|\s+by\s+")
+# After a dash: 'club mix', 'live at the hall', 'take 2'; not 'live and let die', 'take me home'.
+_AT_THE_END = sorted({*VERSION_WORDS} - {"take", "club", "interlude", "concert"})
+_VERSION_PHRASE = re.compile(
+    r"^(?:live|unplugged|bootleg)(?:$| (?:at|in|from|on|version|session|recording|acoustic|\d))"
+    r"|^(?:acoustic|demo|instrumental|karaoke|remix|reprise|extended|alternate|alternative|acapella)\b"
+    rf"|^take \d|^from |^interlude$|(?:^| )(?:{'|'.join(_AT_THE_END)})$"
+)
+_BRACKETED = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]?")
+_CREDIT = re.compile(
+    r"\s*(?:[,;/&+]|\s-\s|\s(?:and|n|vs|versus|with|x|feat|featuring|ft|et|y|und|e|con|mit|avec|presents|pres)\.?\s)\s*"
+)
+_NOT_THE_SONG = re.compile(r"\b(?:lyrics?|official|video|videoclip|audio|hd|hq)\b")
+_NUMBER = re.compile(r"(?<!\w)(\d+)(?:st|nd|rd|th)?(?!\w)")
+_NUMERAL = re.compile(r"(?<!\w)(i{1,3}|iv|vi{0,3}|ix|xi{0,3})(?!\w)")
+_COUNTED = re.compile(r"\b(?:part|pt|no|nr|vol|volume|chapter|act|book|number) (\w+)")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_ROMAN = {
+    "i": 1,
+    "ii": 2,
+    "iii": 3,
+    "iv": 4,
+    "v": 5,
+    "vi": 6,
+    "vii": 7,
+    "viii": 8,
+    "ix": 9,
+    "x": 10,
+    "xi": 11,
+    "xii": 12,
+}
+_WORDS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
+_ARTICLE = re.compile(r"^(?:the|a|an|la|le|les|el|los|las|il|lo|gli|der|die|das|l|o|os|as) (?=\S)")
+
+# Spellings of one sound: what transliterations and ears confuse, applied in this order.
+_SOUNDS = [
+    (re.compile(pattern), letter)
+    for pattern, letter in (
+        *(("tch|cz", "ch"), ("sch|sz", "sh"), ("dzh|dj|zh|j", "z"), ("kh|gh", "h"), ("ph", "f"), ("th", "t")),
+        *(("ck", "k"), ("c(?=[eiy])", "s"), ("c(?!h)", "k"), ("q", "k"), ("w", "v"), ("x", "ks"), ("y", "i")),
+        *(("(?<![cs])h", ""), (r"(.)\1+", r"\1")),
+    )
+]
+
+
+class Name(NamedTuple):
+    """A song record as names, all plain lower-case text; empty where the record says nothing.
+
+    artist   who it is by: the artist's field, or the title's prefix where that is empty
+    people   everyone named, '|' between: the artist, who stands before the title, guests
+    credits  the same and their parts ('simon', 'garfunkel')
+    title    what it is called, with subtitles; without artist, guests, versions and editions
+    core     the title without its subtitles, where it has any
+    key      the title as one word, without a leading article
+    version  which version, as sorted words of VERSION_WORDS ('live remix')
+    detail   what else is said of the version ('at the hall')
+    numbers  the numbers of the title ('part ii' is 2), sorted
+    sound    the key as it sounds
+    whole    the words of title, version and detail, sorted: equal wherever the version stands
+    bag      the words of artist and title, sorted: equal however the fields were mixed
+    """
+
+    artist: str
+    people: str
+    credits: str
+    title: str
+    core: str
+    key: str
+    version: str
+    detail: str
+    numbers: str
+    sound: str
+    whole: str
+    bag: str
+
+
+def parse_name(artist: str | None, title: str | None, nameless: Container[str] = ()) -> Name:
+    """What a record's artist and title say, by the rules of this module.
+
+    `nameless` are artists that are no name, as normalise_artist writes them ('unknown').
+    """
+    by = without_editions(fold(artist))
+    who = normalise_artist(by)
+    if who in nameless:
+        by = who = ""
+    people = {who}
+    parts = _parts(by)
+    text = _THOUSANDS.sub("", _TRACK_NUMBER.sub("", fold(title)))
+    while prefix := _TIGHT_COLON.match(text):  # the performer; the field names whose page it is
+        who = normalise_artist(prefix[1]) or who
+        people.add(who)
+        parts |= _parts(prefix[1])
+        text = text[prefix.end() :]
+    text, guests = without_guests(without_editions(text))
+    for guest in guests:
+        people.add(normalise_artist(guest))
+        parts |= _parts(guest)
+    text, subtitles, versions = _without_brackets(text, who)
+    before, text, more_versions = _segments(text, people | parts, split=not who)
+    if before:
+        who = normalise_artist(before)
+        people.add(who)
+        parts |= _parts(before)
+    people.discard("")
+    text = _without_artist(text, people | parts)
+    core = plain(text)
+    full = plain(" ".join([text, *subtitles]))
+    told = plain(" ".join([*versions, *more_versions])).split()
+    detail = " ".join(word for word in told if word not in VERSION_WORDS)
+    key = squash(full)
+    return Name(
+        artist=who,
+        people="|".join(sorted(people)),
+        credits="|".join(sorted(people | parts)),
+        title=full,
+        core=squash(core) if subtitles and core else "",
+        key=key,
+        version=" ".join(sorted({VERSION_WORDS[word] for word in told if word in VERSION_WORDS})),
+        detail=detail,
+        numbers=" ".join(sorted(_numbers(full) | _numbers(detail))),
+        sound=sound(key),
+        whole=" ".join(sorted([*full.split(), *told])),
+        bag=" ".join(sorted({*who.split(), *full.split()} - {"the"})),
+    )
+
+
+def possible_artists(title: str | None) -> list[str]:
+    """The parts of a title that may be its artist, as normalise_artist writes them.
+
+    'Who / What - Live' gives 'who', 'what' and 'live'; a title in one part gives none.
+    """
+    text = fold(title)
+    parts = re.split(r"\s+[-/|~]\s+|\s*:\s+|(?<!\d):(?=[^\s\d])|\s+by\s+", text)
+    return [name for part in parts if (name := normalise_artist(part))] if len(parts) > 1 else []
+
+
+def squash(title: str) -> str:
+    """A plain title as one word without a leading article: 'the girl is mine' is 'girlismine'."""
+    return _ARTICLE.sub("", title).replace(" ", "")
+
+
+@lru_cache(maxsize=50_000)
+def sound(text: str) -> str:
+    """A plain text as it sounds, roughly: 'chaykovskiy' and 'tchaikovsky' come near each other."""
+    for pattern, letter in _SOUNDS:
+        text = pattern.sub(letter, text)
+    return text
+
+
+def _parts(text: str) -> set[str]:
+    """Those whom a credit names, one by one."""
+    return {name for part in _CREDIT.split(text) if len(name := normalise_artist(part)) > 2}
+
+
+def _is_edition(text: str) -> bool:
+    """An edition mark, also mistyped or in another language: '2009 Remsatered', 'remasterisé en 2016'."""
+    return is_edition(text) or any(
+        len(word) > 6 and fuzz.ratio(word, "remastered") >= 75 for word in plain(text).split()
+    )
+
+
+def _is_version(words: str) -> bool:
+    return any(word in VERSION_WORDS for word in words.split())
+
+
+def _without_brackets(text: str, who: str) -> tuple[str, list[str], list[str]]:
+    """The text outside brackets; the subtitles and the names of versions within."""
+    outside = _BRACKETED.sub(" ", text)
+    if not plain(outside):  # all in brackets: then that is the title
+        return text, [], []
+    subtitles, versions = [], []
+    for match in _BRACKETED.finditer(text):
+        words = plain(match[1])
+        if not words or _is_edition(match[1]) or _NOT_THE_SONG.search(words) or re.fullmatch(r"\d{4}", words):
+            continue
+        if _is_version(words):
+            versions.append(words)
+        elif normalise_artist(match[1]) != who:
+            subtitles.append(words)
+    return outside, subtitles, versions
+
+
+def _segments(text: str, credited: set[str], split: bool) -> tuple[str, str, list[str]]:
+    """'Artist - Title - Live at the Hall' in parts: what may be an artist, the title, names of versions.
+
+    Parts that are one of `credited` or an edition mark are left out, unless nothing else is there. The
+    first is empty unless `split` is asked for and the title has a part before a dash.
+    """
+    pieces = _BETWEEN.split(text)
+    parts = list(zip(["", *pieces[1::2]], pieces[::2], strict=True))
+    kept: list[tuple[str, str]] = []
+    versions = []
+    for place, (mark, part) in enumerate(parts):
+        words = plain(part)
+        if not words or (place and _is_edition(part)):
+            continue
+        if place and kept and _VERSION_PHRASE.search(words):
+            versions.append(words)
+        else:
+            kept.append((mark, part))
+    others = [(mark, part) for mark, part in kept if not _is_one_of(part, credited)]
+    if split and len(others) > 1 and len(others) == len(kept) and others[1][0] == "-":
+        return others[0][1], " / ".join(part for _, part in others[1:]), versions
+    return "", " / ".join(part for _, part in others or kept[:1]), versions
+
+
+def _is_one_of(text: str, people: set[str]) -> bool:
+    name = normalise_artist(text)
+    return any(fuzz.ratio(name, person) >= 85 for person in people)
+
+
+def _without_artist(text: str, credited: set[str]) -> str:
+    """The text without its artist before ': ' or after ' by '."""
+    for match in _LOOSE_SEPARATOR.finditer(text):
+        before, after = text[: match.start()], text[match.end() :]
+        if plain(before) and plain(after):
+            if _is_one_of(before, credited):
+                return after
+            if _is_one_of(after, credited):
+                return before
+    return text
+
+
+def _numbers(words: str) -> set[str]:
+    found = {number.lstrip("0") or "0" for number in _NUMBER.findall(words)}
+    found |= {str(_ROMAN[numeral]) for numeral in _NUMERAL.findall(words) if len(numeral) > 1}
+    for counted in _COUNTED.findall(words):
+        if value := _ROMAN.get(counted) or _WORDS.get(counted):
+            found.add(str(value))
+    return found
+
+
+# -- tables -----------------------------------------------------------------------------------------
+
+
+def name_songs(songs: DataFrame, settings: Dedupe) -> DataFrame:
+    """Songs as names to compare: song_id, the fields of Name, and what else compare.py looks at.
+
+    A song without an artist whose title has another song's artist before or after a dash, slash or colon
+    gets that one. `title_artists` is how many artists have a title of that name; `album` is '' where more
+    than `dedupe.max_album_songs` songs are on one ('Other Songs' is no album). Texts are never null.
+    """
+    nameless = frozenset(normalise_artist(name) for name in settings.nameless_artists)
+    texts = ("album", "language", "isrc", "musicbrainz_id", "spotify_id", "lastfm_id")
+    rows = songs.select(
+        "song_id", "artist", "title", "duration_s", F.col("year").cast("double").alias("year"),
+        *(F.coalesce(name, F.lit("")).alias(name) for name in texts),
+    )  # fmt: skip
+    by = StructType([StructField("known", StringType()), StructField("possible", ArrayType(StringType()))])
+    rows = rows.mapInPandas(
+        partial(_look_for_artists, nameless=nameless), StructType([*rows.schema.fields, *by.fields])
+    )
+    known = rows.select(F.col("known").alias("artist_name")).where("known IS NOT NULL").distinct()
+    possible = rows.select("song_id", F.posexplode("possible").alias("place", "artist_name"))
+    found = (
+        possible.join(known, "artist_name")
+        .groupBy("song_id")
+        .agg(F.min_by("artist_name", "place").alias("found"))
+    )
+    artist = F.when(F.col("known").isNotNull(), F.col("artist")).otherwise(F.col("found"))
+    rows = rows.join(found, "song_id", "left").withColumn("artist", artist).drop(*by.names, "found")
+    named = [StructField(name, StringType()) for name in Name._fields]
+    others = [field for field in rows.schema.fields if field.name not in ("artist", "title")]
+    rows = rows.mapInPandas(partial(_parse_batches, nameless=nameless), StructType([*named, *others]))
+    artists = (
+        rows.where("artist <> ''")
+        .groupBy("key")
+        .agg(F.countDistinct("artist").cast("int").alias("title_artists"))
+    )
+    albums = rows.groupBy("album").agg((F.count("*") > settings.max_album_songs).alias("no_album"))
+    return (
+        rows.join(artists, "key", "left")
+        .join(albums, "album")
+        .withColumns(
+            {
+                "title_artists": F.coalesce("title_artists", F.lit(0)),
+                "album": F.when(F.col("no_album"), "").otherwise(F.col("album")),
+            }
+        )
+        .drop("no_album")
+    )
+
+
+def _look_for_artists(batches: Iterator[pd.DataFrame], nameless: frozenset[str]) -> Iterator[pd.DataFrame]:
+    for rows in batches:
+        names = [normalise_artist(artist) for artist in rows["artist"]]
+        known = [None if name == "" or name in nameless else name for name in names]
+        possible = [
+            [] if name else possible_artists(title) for name, title in zip(known, rows["title"], strict=True)
+        ]
+        made: dict[str, pd.Series] = {
+            "known": pd.Series(known, index=rows.index, dtype=object),
+            "possible": pd.Series(possible, index=rows.index, dtype=object),
+        }
+        yield rows.assign(**made)
+
+
+def _parse_batches(batches: Iterator[pd.DataFrame], nameless: frozenset[str]) -> Iterator[pd.DataFrame]:
+    for rows in batches:
+        names = [parse_name(*record, nameless) for record in zip(rows["artist"], rows["title"], strict=True)]
+        parsed = pd.DataFrame(names, columns=Name._fields, index=rows.index)
+        others = rows.drop(columns=["artist", "title"])
+        yield pd.concat([parsed, others.assign(album=others["album"].map(normalise_title))], axis=1)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import example, given, settings
+
+from songmood.dedupe.parse import Name, parse_name, possible_artists, sound
+from songmood.names import plain
+from test_names import TEXT
+
+NAMELESS = {"unknown", "various artists"}
+
+
+def parsed(artist: str | None, title: str | None) -> Name:
+    return parse_name(artist, title, NAMELESS)
+
+
+@pytest.mark.parametrize(
+    ("artist", "title"),
+    [
+        ("Dee Moss", "Harbour Lights"),
+        ("DEE MOSS", "harbour  lights!"),
+        ("Moss & Reed", "Dee Moss:Harbour Lights"),
+        ("Dee Moss", "Dee Moss - Harbour Lights"),
+        ("", "Dee Moss - Harbour Lights"),
+        ("[unknown]", "Dee Moss - Harbour Lights (Remastered)"),
+        (None, "Dee Moss:Dee Moss:Harbour Lights"),
+        ("Dee Moss", "Harbour Lights / Dee Moss"),
+        ("Dee Moss", "Harbour Lights (Dee Moss)"),
+        ("Dee Moss", "Dee Moss: Harbour Lights"),
+        ("Dee Moss", "Harbour Lights by Dee Moss"),
+        ("Dee Moss", "Deee Mos - Harbour Lights"),
+        ("Dee Moss feat. Bo Reed", "Harbour Lights"),
+        ("Dee Moss", "Harbour Lights (feat. Bo Reed) - 2011 Remaster"),
+        ("Dee Moss", "Harbour Lights - 2011 Remsater"),
+        ("Dee Moss", "Harbour Lights - Remasterisé en 2016"),
+        ("Dee Moss", "Harbour Lights (1999)"),
+        ("Dee Moss", "Harbour Lights (Official Video)"),
+        ("Dee Moss", "Harbour Lights (Lyrics)"),
+        ("Dee Moss", "007-Harbour Lights"),
+        ("Dee Moss", "07. Harbour Lights"),
+        ("Dee Moss", "A3 - Harbour Lights"),
+        ("Dee Moss", "Track 07 - Harbour Lights"),
+        ("Dee Moss", "The Harbour Lights"),
+    ],
+)
+def test_ways_to_write_one_song(artist: str | None, title: str) -> None:
+    name = parsed(artist, title)
+    assert (name.artist, name.key, name.version, name.numbers) == ("dee moss", "harbourlights", "", "")
+
+
+@pytest.mark.parametrize(
+    ("title", "key", "version", "detail"),
+    [
+        ("River (Live)", "river", "live", ""),
+        ("River - Live at the Hall", "river", "live", "at the hall"),
+        ("River [Live] - 2011 Remaster", "river", "live", ""),
+        ("River (Club Remix)", "river", "club remix", ""),
+        ("River - Bo Reed Remix", "river", "remix", "bo reed"),
+        ("River (Acoustic Version)", "river", "acoustic version", ""),
+        ("River - Take 2", "river", "demo", "2"),
+        ("River (Karaoke Version)", "river", "karaoke version", ""),
+        ("River (Radio Edit)", "river", "", ""),
+        ("Live and Let Die", "liveandletdie", "", ""),
+        ("River - Live and Learn", "riverliveandlearn", "", ""),
+        ("Take Me Home", "takemehome", "", ""),
+        ("Long Live", "longlive", "", ""),
+        ("(Live)", "live", "", ""),
+    ],
+)
+def test_versions(title: str, key: str, version: str, detail: str) -> None:
+    name = parsed("Dee Moss", title)
+    assert (name.key, name.version, name.detail) == (key, version, detail)
+
+
+@pytest.mark.parametrize(
+    ("title", "numbers"),
+    [
+        ("River, Pt. 2", "2"),
+        ("River (Part II)", "2"),
+        ("River - Part Two", "2"),
+        ("Symphony No. 5: II. Andante", "2 5"),
+        ("1,000 Hours", "1000"),
+        ("21 Guns", "21"),
+        ("I Want You", ""),
+        ("The 2nd River", "2"),
+        ("Bo3552 Player", ""),
+    ],
+)
+def test_numbers(title: str, numbers: str) -> None:
+    assert parsed("Dee Moss", title).numbers == numbers
+
+
+def test_who_is_named() -> None:
+    name = parsed("Bo Reed", "Dee Moss & Bo Reed:Harbour Lights (feat. Cy Long)")
+    assert name.artist == "dee moss and bo reed"
+    assert {"bo reed", "dee moss and bo reed", "cy long"} == {*name.people.split("|")}
+    assert {"dee moss", "bo reed", "cy long"} < {*name.credits.split("|")}
+
+
+def test_self_titled() -> None:
+    assert parsed("Night Ferry", "Night Ferry - Night Ferry").key == "nightferry"
+    assert parsed("Night Ferry", "Night Ferry").key == "nightferry"
+    name = parsed("Night Ferry", "Night Ferry - Live")
+    assert (name.key, name.version) == ("nightferry", "live")
+
+
+def test_a_subtitle_may_be_left_out() -> None:
+    assert parsed("Dee Moss", "H.L. (Harbour Lights)").core == "hl"
+    assert parsed("Dee Moss", "Harbour Lights").core == ""
+
+
+def test_fields_mixed_are_the_same_words() -> None:
+    bags = {
+        parsed("Dee Moss", "Harbour Lights").bag,
+        parsed("Harbour Lights", "Dee Moss").bag,
+        parsed("", "Harbour Lights / Dee Moss").bag,
+    }
+    assert bags == {"dee harbour lights moss"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Чайковский", "Tchaikovsky"), ("Кино", "Kino"), ("Жасмин", "Jasmin"), ("Philip", "Filip")],
+)
+def test_transliterations_sound_alike(one: str, other: str) -> None:
+    left, right = (sound(parsed("x", text).key) for text in (one, other))
+    assert left[:3] == right[:3]
+
+
+def test_other_alphabets_are_told_apart() -> None:
+    assert parsed("", "君が好き").key != parsed("", "東京").key != ""
+
+
+@pytest.mark.parametrize(
+    ("title", "possible"),
+    [
+        ("Dee Moss - Harbour Lights", ["dee moss", "harbour lights"]),
+        ("Harbour Lights / Dee Moss", ["harbour lights", "dee moss"]),
+        ("Dee Moss:Harbour Lights", ["dee moss", "harbour lights"]),
+        ("Harbour Lights", []),
+        ("3:16", []),
+        (None, []),
+    ],
+)
+def test_parts_that_may_be_an_artist(title: str | None, possible: list[str]) -> None:
+    assert possible_artists(title) == possible
+
+
+def test_nothing_is_empty() -> None:
+    for artist, title in ((None, None), ("", ""), ("[unknown]", "???"), ("Various Artists", " ")):
+        assert set(parsed(artist, title)) == {""}
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXT, TEXT)
+@example("", "- - -")
+@example("a", "a - a / a:a")
+def test_any_text_is_parsed_to_plain_text(artist: str, title: str) -> None:
+    name = parse_name(artist, title)
+    for field in name:
+        assert re.fullmatch(r"[a-z0-9 |]*", field)
+        assert field == " ".join(field.split())
+    assert bool(name.title) == bool(name.key)
+    # nothing of a title is lost without a trace: what has letters keeps some
+    if plain(title.lower()) and title.isascii() and title.isalpha():
+        assert name.key

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from conftest import ROOT
+from songmood.config import Dedupe, load_config
+from songmood.dedupe.compare import APART, LEVELS, SAME_NAME
+from songmood.dedupe.weights import START, Weights, fit_weights, learn_weights
+
+
+@pytest.fixture(scope="module")
+def settings() -> Dedupe:
+    return load_config(ROOT / "conf" / "base.yaml").dedupe
+
+
+def draw_pairs(count: int, match_share: float, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Pairs drawn from the model itself, with known shares (not the start's), and which of them match."""
+    chance = np.random.default_rng(seed)
+    matches = chance.random(count) < match_share
+    levels = {}
+    for name in LEVELS:
+        sides = [np.where(side[name] > 0, side[name] ** 0.7, 0) for side in START]
+        drawn = [chance.choice(len(side), count, p=side / side.sum()) for side in sides]
+        levels[name] = np.where(matches, *drawn)
+        if LEVELS[name][0] == "unknown":
+            levels[name][chance.random(count) < 0.3] = 0
+    return pd.DataFrame(levels), matches
+
+
+def test_em_finds_the_shares_that_pairs_were_drawn_from(settings: Dedupe) -> None:
+    pairs, matches = draw_pairs(200_000, 0.3, seed=1)
+    patterns = pairs.groupby(list(LEVELS)).size().reset_index(name="pairs")
+    weights = learn_weights(patterns, settings.model_copy(update={"unit": "recording"}))
+    assert weights.match_share == pytest.approx(0.3, abs=0.02)
+    for name in LEVELS:
+        told = pairs[name] > 0 if LEVELS[name][0] == "unknown" else pairs[name] >= 0
+        for side, drawn in ((weights.m, matches), (weights.u, ~matches)):
+            true = np.bincount(pairs[name][told & drawn], minlength=len(LEVELS[name])) / (told & drawn).sum()
+            np.testing.assert_allclose(side[name], true, atol=0.02)
+    found = weights.similarities(pairs) >= 0.5
+    assert (found == matches).mean() > 0.97
+
+
+def test_nothing_to_learn_from_leaves_the_start(settings: Dedupe) -> None:
+    weights = learn_weights(pd.DataFrame(columns=[*LEVELS, "pairs"]), settings)
+    assert weights.match_share == pytest.approx(0.5)
+    for name in LEVELS:
+        np.testing.assert_allclose(weights.m[name], START[0][name], atol=1e-9)
+
+
+def test_unknown_weighs_nothing() -> None:
+    weights = Weights(0.5, *START, by_name=False)
+    for name in ("album", "year", "length", "language", "ids"):
+        bits = weights.bits(name)
+        assert bits[0] == 0
+        assert (np.diff(bits[1:]) > 0).all()  # the better the level, the more it is worth
+
+
+def test_spark_and_pandas_agree(spark: SparkSession, settings: Dedupe) -> None:
+    pairs, _ = draw_pairs(300, 0.5, seed=2)
+    pairs.loc[:10, "name"] = SAME_NAME
+    pairs.loc[11:20, "name"] = APART
+    levels = spark.createDataFrame(pairs)
+    for by_name in (True, False):
+        weights = Weights(0.2, *START, by_name=by_name)
+        shown = levels.withColumn("similarity", weights.similarity()).toPandas()
+        np.testing.assert_allclose(shown["similarity"], weights.similarities(shown), atol=1e-12)
+        assert (shown["similarity"][11:21] == 0).all()
+        assert (shown["similarity"][:11] > 0.999).all() == by_name
+    told = levels.where("name >= 0")
+    again = fit_weights(told.orderBy("album", "name").repartition(3), settings)
+    assert again.rows() == fit_weights(told, settings).rows()
