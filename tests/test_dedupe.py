@@ -170,7 +170,7 @@ def test_no_links_no_groups(spark: SparkSession) -> None:
 
 def test_real_songs(spark: SparkSession, base: Config, shared_data: Path) -> None:
     files = list_files(str(shared_data / "wasabi-csv"), "songs")
-    songs = ingest_songs(read_records(spark, files)).songs.localCheckpoint()
+    songs = ingest_songs(read_records(spark, files, 2**20)).songs.localCheckpoint()
     result = dedupe(songs, base.dedupe)
     rows: list[Any] = songs.select("song_id", "artist", "title").collect()
     names = {r["song_id"]: (normalise_artist(r["artist"]), normalise_title(r["title"])) for r in rows}
