@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import html
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
@@ -495,6 +497,25 @@ def test_both_layouts_give_the_same_songs(real: dict[str, DataFrame]) -> None:
     api, csv = as_rows(real["wasabi-api"]), as_rows(real["wasabi-csv"])
     assert len(api) == 14044
     assert api == csv
+
+
+def test_real_songs_as_the_zenodo_dump_quotes_them(
+    spark: SparkSession, real: dict[str, DataFrame], shared_data: Path, tmp_path: Path
+) -> None:
+    def quoted(name: str, value: Any) -> Any:
+        if name in ("_id", "id_album", "id_artist"):
+            return {"$oid": value} if value else value
+        return quote(html.escape(value), safe="") if isinstance(value, str) else value
+
+    (tmp_path / "songs").mkdir()
+    for kind in ("song", "album", "artist"):
+        with gzip.open(shared_data / "wasabi-api" / "songs" / f"{kind}.jsonl.gz", "rt") as lines:
+            records = [{k: quoted(k, v) for k, v in json.loads(line).items()} for line in lines]
+        text = "[" + ",\n".join(map(json.dumps, records)) + "]"
+        (tmp_path / "songs" / f"{kind}.json").write_text(text)
+    result = ingest(spark, tmp_path)
+    assert as_rows(result.songs) == as_rows(real["wasabi-api"])
+    assert result.rejects.isEmpty()
 
 
 def test_real_csv_as_pandas_reads_it(real: dict[str, DataFrame], shared_data: Path) -> None:
