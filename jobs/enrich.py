@@ -3,13 +3,21 @@
 from songmood.corpus import corpus_fingerprint, list_files, read_columns
 from songmood.enrich import COLUMNS, REQUIRED, collect_tags, enrich_songs, song_versions
 from songmood.run import Run, Step
+from songmood.tag_files import read_tags
+
+PARTS = ("tags", *COLUMNS)
 
 
 def job(run: Run) -> None:
-    files = {part: list_files(str(run.config.paths.corpus), part) for part in COLUMNS}
+    files = {part: list_files(str(run.config.paths.corpus), part) for part in PARTS}
     rows = {part: read_columns(run.spark, files[part], COLUMNS[part], REQUIRED[part]) for part in COLUMNS}
+    max_line_bytes = run.config.ingest.max_line_mb * 2**20
+    max_pickle_bytes = run.config.enrich.max_pickle_mb * 2**20
+    tags = read_tags(run.spark, files["tags"], max_line_bytes, max_pickle_bytes)
+    for file, lines in tags.unread.groupBy("file").count().orderBy("file").collect():
+        run.warn(f"{lines:,} lines of {file} are no JSON records, or too long, and were left out")
     versions = song_versions(run.read("deduped"), run.read("filtered"), run.read("duplicates"))
-    run.write(tags=collect_tags(versions, rows["tags"]))
+    run.write(tags=collect_tags(versions, tags.rows))
     result = enrich_songs(
         versions, run.read("tags"), rows["audio_features"], rows["lyrics"], run.config.enrich
     )
@@ -19,7 +27,7 @@ def job(run: Run) -> None:
         lyrics=result.lyrics,
         enrichment_failures=result.enrichment_failures,
     )
-    for part in COLUMNS:
+    for part in PARTS:
         songs_with = run.read(part).select("song_id").distinct().count()
         run.note(**{f"songs_with_{part}": songs_with})
         if not files[part]:
@@ -36,8 +44,8 @@ STEP: Step = Step(
     job=job,
     reads=("deduped", "filtered", "duplicates"),
     writes=("tags", "audio_features", "lyrics", "enrichment_failures"),
-    sections=("enrich",),
-    outside=corpus_fingerprint(*COLUMNS),
+    sections=("enrich", "ingest"),
+    outside=corpus_fingerprint(*PARTS),
 )
 
 if __name__ == "__main__":

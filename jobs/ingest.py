@@ -4,12 +4,20 @@ from pyspark.sql import functions as F
 
 from songmood.corpus import corpus_fingerprint, list_files
 from songmood.errors import SongmoodError
-from songmood.ingest import DUPLICATE, ingest_songs, read_records
+from songmood.ingest import DUPLICATE, UNCLOSED_QUOTE, ingest_songs, read_records
+from songmood.lines import TOO_LONG
 from songmood.run import Run, Step
+
+# What to do about the reasons that say more than that a file is broken.
+MENDS = {
+    TOO_LONG: "write a record a line (or raise ingest.max_line_mb)",
+    UNCLOSED_QUOTE: "write a record a line, without line breaks in quoted values",
+}
 
 
 def job(run: Run) -> None:
-    records = read_records(run.spark, list_files(str(run.config.paths.corpus), "songs"))
+    files = list_files(str(run.config.paths.corpus), "songs")
+    records = read_records(run.spark, files, run.config.ingest.max_line_mb * 2**20)
     for file in records.ignored:
         run.warn(f"{file} is of no known kind and was left out")
     result = ingest_songs(records)
@@ -26,7 +34,7 @@ def job(run: Run) -> None:
         reason, (_, source) = max(rejects.items(), key=lambda item: item[1])
         raise SongmoodError(
             f"{unread:,} of {songs + unread:,} records cannot be read (most: {reason}, e.g. in {source}): "
-            "mend songs/, or raise ingest.max_reject_share"
+            f"{MENDS.get(reason, 'mend songs/')}, or raise ingest.max_reject_share"
         )
 
 

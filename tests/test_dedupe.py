@@ -217,7 +217,7 @@ def test_real_songs(
 ) -> None:
     """Truth: an equal ISRC and an equal MusicBrainz or Spotify id; the step sees none of them."""
     files = list_files(str(shared_data / "wasabi-csv"), "songs")
-    songs = ingest_songs(read_records(spark, files)).songs.localCheckpoint()
+    songs = ingest_songs(read_records(spark, files, 2**20)).songs.localCheckpoint()
     withheld = {name: F.lit(None).cast("string") for name in IDS}
     settings = base.dedupe.model_copy(update={"unit": unit})
     result = dedupe(songs.withColumns(withheld), settings)

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from conftest import ROOT, as_rows
+from songmood import tag_files
 from songmood.config import Enrich, load_config
 from songmood.corpus import list_files, read_columns
 from songmood.enrich import COLUMNS, clean_lyrics, collect_tags, enrich_songs, song_versions
@@ -46,6 +47,8 @@ TAGS: list[Row] = [
     {"song_id": "one", "tag": None, "weight": None},
     {"song_id": "two", "tag": "sad", "weight": "400"},  # counts, not weights
     {"song_id": "two", "tag": "folk", "weight": "100"},
+    {"song_id": "two", "tag": "folk", "weight": "40", "origin": "wasabi"},  # weights again: of another origin
+    {"song_id": "two", "tag": "live", "weight": "10", "origin": "wasabi"},
     {"song_id": "elsewhere", "tag": "sad", "weight": "100"},
     {"tag": "of nobody", "weight": "100"},
 ]
@@ -92,7 +95,8 @@ def frame(spark: SparkSession, rows: list[Row], schema: StructType) -> DataFrame
 
 
 def raw(spark: SparkSession, part: str, rows: list[Row]) -> DataFrame:
-    return frame(spark, rows, StructType([StructField(column, StringType()) for column in COLUMNS[part]]))
+    columns = (*tag_files.COLUMNS, "origin") if part == "tags" else COLUMNS[part]
+    return frame(spark, rows, StructType([StructField(column, StringType()) for column in columns]))
 
 
 def enrich(
@@ -130,9 +134,10 @@ def test_tags_by_either_id_cleaned_and_counted_once(enriched: dict[str, list[Row
         ("one", "feel good"): 3.0,
         ("one", "pop"): 5.0,
         ("two", "sad"): 100.0,
-        ("two", "folk"): 25.0,
+        ("two", "folk"): 40.0,
+        ("two", "live"): 10.0,
     }
-    assert len(enriched["tags"]) == 5
+    assert len(enriched["tags"]) == 6
 
 
 def test_audio_features_of_the_song_itself_come_before_those_of_a_merged_row(

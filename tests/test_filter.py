@@ -115,7 +115,7 @@ def real(
         raw = pd.read_csv(folder / "songs" / "wasabi_songs.csv", sep="\t", dtype=str, keep_default_na=False)
     else:
         raw = pd.read_json(folder / "songs" / "song.jsonl.gz", lines=True, dtype=False)
-    return ingest_songs(read_records(spark, list_files(str(folder), "songs"))).songs.cache(), raw
+    return ingest_songs(read_records(spark, list_files(str(folder), "songs"), 2**20)).songs.cache(), raw
 
 
 @pytest.mark.parametrize("required", ["[spotify_id]", "[spotify_id, lastfm_id]", "[]"])

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import html
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
@@ -24,10 +28,11 @@ from songmood.tables import REJECTS, SONGS
 
 FIXTURES = ROOT / "tests" / "fixtures" / "corpus"
 HEADER = "_id\tartist\ttitle\n"
+LIMIT = 2**20  # bytes of a line
 
 
 def ingest(spark: SparkSession, corpus: Path) -> Ingested:
-    return ingest_songs(read_records(spark, list_files(str(corpus), "songs")))
+    return ingest_songs(read_records(spark, list_files(str(corpus), "songs"), LIMIT))
 
 
 def by_id(frame: DataFrame) -> dict[str, dict[str, Any]]:
@@ -110,6 +115,29 @@ def test_each_rule(
     assert readable_songs[song_id][column] == expected
 
 
+AS_PEOPLE_WRITE = [
+    *(("length", text, 118.0) for text in ("118", "118.0", "118000", "1:58", "01:58", "1m 58sec", "1m58s")),
+    *(("length", text, 118.0) for text in ("1 min 58 sec", "1 minute 58 seconds", "118 sec", "118s")),
+    *(("length", text, None) for text in ("unk.", "0", "", "-5", "long")),
+    *(("length", text, value) for text, value in (("3m", 180.0), ("1:02:03", 3723.0), ("9999", 9999.0))),
+    *(("publicationDateAlbum", text, 1975) for text in ("1975", "1975-03-21", "'75", "75", "March 1975")),
+    *(("publicationDateAlbum", text, year) for text, year in (("'06", 2006), ("unk.", None), ("7", None))),
+    *(("language", text, "french") for text in ("French", "fra", "fre", "Fre.", "fr", "fr-CA", "Fren.")),
+    *(("language", text, name) for text, name in (("Eng", "english"), ("klingon", "klingon"), ("zxx", None))),
+]
+
+
+def test_numbers_and_languages_as_people_write_them(spark: SparkSession, corpus: Callable[..., Path]) -> None:
+    records = [
+        {"_id": f"{n:03}", "artist": "a", "title": "t", column: written}
+        for n, (column, written, _) in enumerate(AS_PEOPLE_WRITE)
+    ]
+    songs = by_id(ingest(spark, corpus(**{"songs.jsonl": "\n".join(map(json.dumps, records))})).songs)
+    table = {"length": "duration_s", "publicationDateAlbum": "year", "language": "language"}
+    read = [(c, text, songs[f"{n:03}"][table[c]]) for n, (c, text, _) in enumerate(AS_PEOPLE_WRITE)]
+    assert read == AS_PEOPLE_WRITE
+
+
 def test_rejects_of_the_readable_corpus(readable: Ingested) -> None:
     found = {(r["source"], r["reason"]): r["count"] for r in readable.rejects.collect()}
     assert found == {
@@ -143,8 +171,11 @@ def test_compression_and_order_change_nothing(
     (tmp_path / "songs").mkdir()
     for file in (FIXTURES / "songs").glob("*.*"):
         (tmp_path / "songs" / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
-    zipped = read_records(spark, list_files(str(tmp_path), "songs"))
-    shuffled = zipped._replace(songs=zipped.songs.orderBy(F.rand(3)).repartition(5))
+    zipped = read_records(spark, list_files(str(tmp_path), "songs"), LIMIT)
+    shuffled = zipped._replace(
+        songs=zipped.songs.orderBy(F.rand(3)).repartition(5),
+        json_songs=zipped.json_songs.orderBy(F.rand(3)).repartition(5),
+    )
     result = ingest_songs(shuffled)
     assert as_rows(result.songs) == as_rows(readable.songs)
     same = ("record_hash", "reason", "count", "raw")
@@ -222,8 +253,169 @@ def test_windows_line_ends_and_byte_order_mark(spark: SparkSession, corpus: Call
 
 def test_files_of_no_known_kind_are_named(spark: SparkSession, corpus: Callable[..., Path]) -> None:
     made = corpus(a__csv=HEADER, README__md="about")
-    ignored = read_records(spark, list_files(str(made), "songs")).ignored
+    ignored = read_records(spark, list_files(str(made), "songs"), LIMIT).ignored
     assert [Path(file).name for file in ignored] == ["README.md"]
+
+
+# -- the Zenodo dump ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def dump(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Songs of three JSON arrays in the layout of the Zenodo dump."""
+    oid = {
+        name: {"$oid": name} for name in ("quoted", "plus", "bare", "accent", "entity", "foreign", "al", "ar")
+    }
+    spotify = "https%3A%2F%2Fplay.spotify.com%2Ftrack%2F0000000000000000000aaa"
+    parts = {
+        "song": [
+            {"_id": oid["quoted"], "title": "Don%27t%20Stop%20%26amp%3B%20Go", "id_album": oid["al"]}
+            | {
+                "urlSpotify": spotify,
+                "urlLastFm": "http%3A%2F%2Fwww.last.fm%2Fmusic%2FAda%2BFinch",
+                "length": "",
+            },
+            {"_id": oid["plus"], "title": "1+1%20%2B%201", "id_album": oid["al"]},
+            {"_id": oid["bare"], "title": "The 100%41", "id_album": oid["al"]},
+            {"_id": oid["accent"], "title": "100%FF", "artist": "Own%20Name", "id_album": oid["al"]},
+            {"_id": oid["entity"], "title": "Don&#39;t", "id_album": oid["al"]},
+            {"_id": "foreign", "title": "Give%20It", "artist": "Not%20Zenodo"},
+        ],
+        "album": [{"_id": oid["al"], "title": "First%20Light", "id_artist": oid["ar"], "name": "x"}],
+        "artist": [{"_id": oid["ar"], "name": "Caf%C3%A9%20Ada"}],
+    }
+    folder = tmp_path_factory.mktemp("dump") / "songs"
+    folder.mkdir()
+    for name, records in parts.items():
+        text = "[\n" + ",\n".join(json.dumps(record) for record in records) + "\n]\n"
+        (folder / f"{name}.json.gz").write_bytes(gzip.compress(text.encode()))
+    return by_id(ingest(spark, folder.parent).songs)
+
+
+@pytest.mark.parametrize(
+    ("song_id", "column", "expected"),
+    [
+        ("quoted", "title", "Don't Stop & Go"),
+        ("quoted", "artist", "Café Ada"),
+        ("quoted", "album", "First Light"),
+        ("quoted", "spotify_id", "0000000000000000000aaa"),
+        ("quoted", "lastfm_id", "http://www.last.fm/music/Ada+Finch"),
+        ("quoted", "duration_s", None),
+        ("plus", "title", "1+1 + 1"),
+        ("bare", "title", "The 100%41"),  # has a blank, so it is not quoted
+        ("accent", "title", "100%FF"),  # is no UTF-8, so it is not quoted
+        ("accent", "artist", "Own Name"),
+        ("entity", "title", "Don't"),
+        ("foreign", "title", "Give%20It"),  # its id is no object, so it is not of the dump
+    ],
+)
+def test_the_dump_is_read_as_it_is_meant(
+    dump: dict[str, dict[str, Any]], song_id: str, column: str, expected: object
+) -> None:
+    assert dump[song_id][column] == expected
+
+
+def test_an_array_on_one_line(spark: SparkSession, corpus: Callable[..., Path]) -> None:
+    records = [{"_id": {"$oid": f"{n}"}, "artist": "A", "title": f"T{n}"} for n in range(3)]
+    result = ingest(spark, corpus(song__json=json.dumps(records)))
+    assert {k: v["title"] for k, v in by_id(result.songs).items()} == {"0": "T0", "1": "T1", "2": "T2"}
+
+
+def test_a_csv_keeps_its_own_artist_beside_album_records(
+    spark: SparkSession, corpus: Callable[..., Path]
+) -> None:
+    made = corpus(
+        a__csv="_id\tartist\ttitle\tid_album\ncsv\tOwn\tT\tal\ncsv-none\t\tT\tal\n",
+        song__jsonl='{"_id": "json", "title": "T", "id_album": "al"}\n',
+        album__jsonl='{"_id": "al", "title": "Theirs", "name": "Of The Album"}\n',
+    )
+    pd.DataFrame({"_id": ["parquet"], "artist": [None], "title": ["T"], "id_album": ["al"]}).to_parquet(
+        made / "songs" / "b.parquet"
+    )
+    songs = by_id(ingest(spark, made).songs)
+    assert {k: (v["artist"], v["album"]) for k, v in songs.items()} == {
+        "csv": ("Own", None),
+        "csv-none": (None, None),
+        "parquet": (None, None),
+        "json": ("Of The Album", "Theirs"),
+    }
+
+
+# -- rejects -------------------------------------------------------------------------------------
+
+
+def reasons(result: Ingested) -> dict[str, int]:
+    return {
+        row["reason"]: row["n"]
+        for row in result.rejects.groupBy("reason").agg(F.sum("count").alias("n")).collect()
+    }
+
+
+@pytest.mark.parametrize("separator", ["\t", ","])
+@pytest.mark.parametrize(
+    ("value", "broken"),
+    [
+        ('"two\nlines"', {"unclosed_quote": 1, "wrong_number_of_columns": 1}),
+        ('"a ""b""\n"', {"unclosed_quote": 2}),  # the second line is the closing quote
+        ('"closed ""well"""', {}),
+        ('12" mix', {}),
+        ('""', {}),
+    ],
+)
+def test_a_value_that_goes_on_in_the_next_line_is_two_rejects(
+    spark: SparkSession, corpus: Callable[..., Path], separator: str, value: str, broken: dict[str, int]
+) -> None:
+    rows = [("_id", "artist", "title"), ("1", "A", "T"), ("2", "A", value), ("3", '"A ""B"" C"', "T")]
+    text = "".join(separator.join(row) + "\n" for row in rows)
+    result = ingest(spark, corpus(a__csv=text))
+    assert reasons(result) == broken
+    assert set(by_id(result.songs)) == {"1", "3"} | (set() if broken else {"2"})
+
+
+SECRET = "hello darkness"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "shown"),
+    [
+        ("song__jsonl", f'{{"_id": "1", "title": "T", "lyrics": "{SECRET}\n', ['"_id": "1", "title": "T"']),
+        (
+            "song__jsonl",
+            f'{{"title": "T", "lyrics": "a\n{SECRET}\nb", "rank": 7}}\n',
+            ['"rank": 7', '"title": "T"', ""],
+        ),
+        ("song__jsonl", f'{{"lyrics": "{SECRET} \\"title\\": x", "title": "\n', [""]),
+        ("song__jsonl", f'{{"lyrics": "{SECRET}", "title": "No Id"}}\n', ['{"title":"No Id"}']),
+        (
+            "song__jsonl",
+            f'{{"_id": {{"$oid": "5"}}, "lyrics": "{"x" * LIMIT}{SECRET}"}}\n',
+            ['"_id": {"$oid": "5"}'],
+        ),
+        ("a__csv", f'_id,artist,title,lyrics\n1,A,T,"a\n{SECRET}"\n', [None, None]),
+        ("a__csv", f"_id,artist,title,lyrics\n,A,No Id,{SECRET}\n", ['{"artist":"A","title":"No Id"}']),
+        ("a__csv", "_id,artist,title\n1,A\n", ["1,A"]),
+    ],
+    ids=["cut", "line break", "within", "no id", "too long", "csv", "csv no id", "csv without lyrics"],
+)
+def test_rejects_hold_no_lyrics(
+    spark: SparkSession, corpus: Callable[..., Path], name: str, text: str, shown: list[str | None]
+) -> None:
+    made = corpus(**{name: text, "album__jsonl": ""})
+    rejects = as_rows(ingest(spark, made).rejects)
+    assert SECRET not in str(rejects)
+    assert sorted(map(str, [row["raw"] for row in rejects])) == sorted(map(str, shown))
+
+
+def test_a_line_too_long_is_one_reject(spark: SparkSession, corpus: Callable[..., Path]) -> None:
+    long = "x" * (LIMIT + 1)
+    made = corpus(
+        a__csv=HEADER + f"1\tA\tT\n2\tA\t{long}\n3\tA\tT\n",
+        song__json=f'[\n{{"_id": "4", "artist": "A"}},\n{{"_id": "5", "title": "{long}"}}\n]\n',
+    )
+    result = ingest(spark, made)
+    assert set(by_id(result.songs)) == {"1", "3", "4"}
+    rejects = {(row["source"], row["reason"]): row["count"] for row in result.rejects.collect()}
+    assert rejects == {("songs/a.csv", "line_too_long"): 1, ("songs/song.json", "line_too_long"): 1}
 
 
 # -- what stops a run ------------------------------------------------------------------------
@@ -237,7 +429,7 @@ def test_files_of_no_known_kind_are_named(spark: SparkSession, corpus: Callable[
         ({"song__jsonl": '{"_id": "1", "title": "T", "id_album": "x"}\n'}, "song.jsonl names no artists"),
         ({"a__csv": HEADER + "1\tA\tT\n2\tA"}, "a.csv ends in the middle of a record"),
         ({"song__jsonl": '{"_id": "1", "artist": "A"}\n{"_id": "2", "art'}, "song.jsonl ends in the middle"),
-        ({"a__csv__gz": "no gzip"}, "a.csv.gz cannot be read"),
+        ({"a__csv__gz": "no gzip"}, r"cannot read .*a\.csv\.gz: .*; fetch it again"),
         ({"a__parquet": "no parquet"}, "a.parquet is damaged"),
     ],
 )
@@ -245,14 +437,14 @@ def test_what_stops_a_run(
     spark: SparkSession, corpus: Callable[..., Path], files: dict[str, str], message: str
 ) -> None:
     with pytest.raises(SongmoodError, match=message):
-        read_records(spark, list_files(str(corpus(**files)), "songs"))
+        read_records(spark, list_files(str(corpus(**files)), "songs"), LIMIT)
 
 
 def test_parquet_without_artist(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "songs").mkdir()
     pd.DataFrame({"_id": ["1"], "title": ["T"]}).to_parquet(tmp_path / "songs" / "a.parquet")
     with pytest.raises(SongmoodError, match=r"a\.parquet has no column artist"):
-        read_records(spark, list_files(str(tmp_path), "songs"))
+        read_records(spark, list_files(str(tmp_path), "songs"), LIMIT)
 
 
 def test_cut_gzip_is_explained_in_a_line(spark: SparkSession, corpus: Callable[..., Path]) -> None:
@@ -282,6 +474,26 @@ def test_too_many_rejects_stop_the_job(
         run_job(spark, config, made)
 
 
+def test_a_tenth_of_broken_rows_stops_the_job_unless_it_may_pass(
+    spark: SparkSession, make_config: Callable[..., Config], corpus: Callable[..., Path]
+) -> None:
+    broken = ("{}\tA\n", '{}\tA\t"T\n', "{}\tA\tT\tmore\n", "\tA\tNo id {}\n")
+    rows = [(broken[n // 10 % 4] if n % 10 == 0 else "{}\tA\tT\n").format(n) for n in range(400)]
+    made = corpus(a__csv=HEADER + "".join(rows))
+    line = (
+        "40 of 400 records cannot be read (most: wrong_number_of_columns, e.g. in songs/a.csv): mend songs/"
+    )
+    with pytest.raises(SongmoodError, match=re.escape(line)):
+        run_job(spark, make_config(), made)
+    record = run_job(spark, make_config("ingest.max_reject_share=0.1"), made).manifest["steps"][-1]
+    assert record["tables"]["songs"]["rows"] == 360
+    assert record["tables"]["rejects"]["reasons"] == {
+        "wrong_number_of_columns": 20,
+        "no_song_id": 10,
+        "unclosed_quote": 10,
+    }
+
+
 def test_the_job_says_what_it_left_out(
     spark: SparkSession, config: Config, corpus: Callable[..., Path]
 ) -> None:
@@ -308,6 +520,25 @@ def test_both_layouts_give_the_same_songs(real: dict[str, DataFrame]) -> None:
     api, csv = as_rows(real["wasabi-api"]), as_rows(real["wasabi-csv"])
     assert len(api) == 14044
     assert api == csv
+
+
+def test_real_songs_as_the_zenodo_dump_quotes_them(
+    spark: SparkSession, real: dict[str, DataFrame], shared_data: Path, tmp_path: Path
+) -> None:
+    def quoted(name: str, value: Any) -> Any:
+        if name in ("_id", "id_album", "id_artist"):
+            return {"$oid": value} if value else value
+        return quote(html.escape(value), safe="") if isinstance(value, str) else value
+
+    (tmp_path / "songs").mkdir()
+    for kind in ("song", "album", "artist"):
+        with gzip.open(shared_data / "wasabi-api" / "songs" / f"{kind}.jsonl.gz", "rt") as lines:
+            records = [{k: quoted(k, v) for k, v in json.loads(line).items()} for line in lines]
+        text = "[" + ",\n".join(map(json.dumps, records)) + "]"
+        (tmp_path / "songs" / f"{kind}.json").write_text(text)
+    result = ingest(spark, tmp_path)
+    assert as_rows(result.songs) == as_rows(real["wasabi-api"])
+    assert result.rejects.isEmpty()
 
 
 def test_real_csv_as_pandas_reads_it(real: dict[str, DataFrame], shared_data: Path) -> None:

@@ -50,6 +50,7 @@ class Demo(Section):
 
 class Ingest(Section):
     max_reject_share: Share
+    max_line_mb: Annotated[int, Field(ge=1, le=1024)]
 
 
 class Filter(Section):
@@ -78,6 +79,7 @@ class Enrich(Section):
     min_artist_similarity: Similarity
     near_miss: Similarity
     max_candidates: Count
+    max_pickle_mb: Count
 
 
 class Label(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import reduce
@@ -21,6 +22,16 @@ from pyspark.sql.types import StringType, StructField, StructType
 from songmood.config import Config, Paths
 from songmood.errors import SongmoodError
 from songmood.store import absolute, open_filesystem
+
+PEEK_BYTES = 2**20  # more than any header or first record seen
+
+
+class CsvHeader(NamedTuple):
+    """The first line of a CSV file: as it is, and what it says."""
+
+    line: str
+    columns: tuple[str, ...]
+    separator: str
 
 
 def list_files(corpus: str, part: str) -> list[str]:
@@ -53,6 +64,46 @@ def demo_paths(config: Config) -> Config:
     name = f"demo/corpus-{config.demo.songs}-{config.demo.layout}-seed{config.seed}-{settings}"
     paths = Paths(corpus=str(Path(name).resolve()), warehouse=config.paths.warehouse)
     return config.model_copy(update={"paths": paths})
+
+
+def peek(file: str) -> list[str]:
+    """The lines at the beginning of a text file, plain or .gz, without blank ones; the last may be cut.
+
+    Raises SongmoodError if the file cannot be read.
+    """
+    filesystem, path = open_filesystem(file)
+    try:
+        with filesystem.open_input_stream(path, compression="detect") as stream:
+            return split_lines(stream.read(PEEK_BYTES))
+    except OSError as error:
+        raise SongmoodError(f"cannot read {file}: {str(error).splitlines()[0]}; fetch it again") from None
+
+
+def split_lines(content: bytes) -> list[str]:
+    """The lines of a text, without blank ones and a byte order mark."""
+    text = content.decode("utf-8-sig", errors="replace")
+    return [line for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
+
+
+def read_header(file: str) -> CsvHeader | None:
+    """The header of a CSV file, plain or .gz: a tab separates if it has one, else a comma.
+
+    None for an empty file. Raises SongmoodError if the file cannot be read.
+    """
+    lines = peek(file)
+    if not lines:
+        return None
+    separator = "\t" if "\t" in lines[0] else ","
+    return CsvHeader(lines[0], tuple(split_cells(lines[0], separator)), separator)
+
+
+def split_cells(line: str, separator: str) -> list[str]:
+    """The cells of a CSV line, without blanks around them."""
+    try:
+        cells = next(csv.reader([line], delimiter=separator))
+    except csv.Error:  # a cell larger than any name
+        cells = line.split(separator)
+    return [cell.strip() for cell in cells]
 
 
 def read_columns(
@@ -106,15 +157,11 @@ def _layout(file: str) -> _Layout | None:
             return _Layout("parquet", tuple(schema.names), tuple(str(t) for t in schema.types))
         if name.endswith(".jsonl"):
             return _Layout("json", (), whole=file.lower().endswith(".gz"))
-        if name.endswith((".csv", ".tsv")):
-            with filesystem.open_input_stream(path) as stream:
-                first = stream.read(1 << 16).decode("utf-8-sig", errors="replace").splitlines()[:1]
-            if not first:
-                return None
-            separator = "\t" if "\t" in first[0] else ","
-            return _Layout("csv", tuple(next(csv.reader(first, delimiter=separator))), (), separator, True)
     except (OSError, pa.ArrowException) as error:
         raise SongmoodError(f"cannot read {file}: {str(error).splitlines()[0]}") from None
+    if name.endswith((".csv", ".tsv")):
+        header = read_header(file)
+        return _Layout("csv", header.columns, separator=header.separator, whole=True) if header else None
     raise SongmoodError(
         f"cannot read {file}: a corpus has .parquet, .csv, .tsv and .jsonl, plain or .gz; move it elsewhere"
     )

@@ -17,13 +17,12 @@ from songmood import config
 from songmood.matching import match_names, with_names
 from songmood.tables import AUDIO_FEATURES, DISCRETE_AUDIO_FEATURES
 
-# What is read of each part's files, and what of it a file with a header must have.
+# What is read of each flat part's files, and what of it a file with a header must have.
 COLUMNS = {
-    "tags": ("song_id", "lastfm_id", "tag", "weight"),
     "audio_features": ("spotify_id", "artist", "title", *AUDIO_FEATURES),
     "lyrics": ("song_id", "artist", "title", "lyrics"),
 }
-REQUIRED = {"tags": ("tag", "weight"), "audio_features": (), "lyrics": ("lyrics",)}
+REQUIRED = {"audio_features": (), "lyrics": ("lyrics",)}
 
 # What a feature can be; what is outside is a fault of the file and becomes null. Spotify's key -1 says
 # that none was found. Loudness is in dB, tempo in beats a minute; mode is 0 or 1, and the others shares.
@@ -103,23 +102,25 @@ def song_versions(deduped: DataFrame, filtered: DataFrame, duplicates: DataFrame
 def collect_tags(versions: DataFrame, tags: DataFrame) -> DataFrame:
     """Table `tags`: each tag of a song once, in lower case, with the greatest weight it comes with.
 
-    `tags` has song_id or lastfm_id, tag, weight, all strings. Weights of 0 to 100 stay as they are. A
-    song whose weights go beyond has counts, not weights, and is scaled so that its top tag is 100. A
-    row without a tag or with a weight that is no number of at least 0 is left out.
+    `tags` are rows of `read_tags`. Weights of 0 to 100 stay as they are. A song whose weights of one
+    origin go beyond has counts there, not weights, and these are scaled so that its top tag is 100; only
+    then origins are compared. A row without a tag or with a weight that is no number of at least 0 is
+    left out.
     """
     rows = tags.select(
         _tag_keys("song_id", "lastfm_id").alias("keys"),
         F.lower(F.trim(F.regexp_replace("tag", r"\s+", " "))).alias("tag"),
         F.expr("try_cast(weight AS double)").alias("weight"),
+        "origin",
     ).where("tag <> '' AND weight >= 0 AND weight < double('infinity')")
     # distinct, or a song on ten albums would meet the tags of its lastfm_id ten times
     songs = versions.select(
         "song_id", F.explode(_tag_keys("version_id", "lastfm_id")).alias("key")
     ).distinct()
     each = rows.withColumn("key", F.explode("keys")).join(songs, "key")
-    weights = each.groupBy("song_id", "tag").agg(F.max("weight").alias("weight"))
-    top = F.max("weight").over(Window.partitionBy("song_id"))
-    return weights.withColumn("weight", F.col("weight") * 100 / F.greatest(F.lit(100.0), top))
+    top = F.max("weight").over(Window.partitionBy("song_id", "origin"))
+    scaled = each.withColumn("weight", F.col("weight") * 100 / F.greatest(F.lit(100.0), top))
+    return scaled.groupBy("song_id", "tag").agg(F.max("weight").alias("weight"))
 
 
 def _tag_keys(song_id: str, lastfm_id: str) -> Column:

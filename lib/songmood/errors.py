@@ -29,7 +29,7 @@ _KNOWN_FAULTS = (
     ),
     (r"OutOfMemoryError", "out of memory: give the driver more, e.g. -- --driver-memory 8g"),
     (
-        r"[Uu]nexpected end of (ZLIB )?(input|file)|EOFException|not in gzip format",
+        r"[Uu]nexpected end of (ZLIB )?(input|file)|EOFException|not in gzip format|Truncated compressed",
         "a compressed file ends too early or is not what its name says: fetch it again",
     ),
     (r"is not a Parquet file|Could not read footer", "a .parquet file is damaged or cut off: fetch it again"),

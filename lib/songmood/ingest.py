@@ -6,13 +6,13 @@ is one reject and costs no other record; only then are numbers, years and ids ta
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import reduce
 from typing import NamedTuple
 
 import pyarrow.parquet as pq
@@ -21,7 +21,9 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from songmood.corpus import PEEK_BYTES, CsvHeader, peek, read_header, split_cells, split_lines
 from songmood.errors import SongmoodError
+from songmood.lines import filled, object_id, parse_json, read_lines
 from songmood.names import unescaped
 from songmood.store import open_filesystem
 from songmood.tables import SONGS
@@ -68,9 +70,21 @@ LANGUAGES = {
 }
 NO_LANGUAGE = ("zxx", "mul", "mis", "und", "unknown", "none")  # no words, several, not known
 
+# Text that the Zenodo dump quotes as in addresses, and addresses, which it quotes once more.
+NAMES = ("artist", "title", "albumTitle", "name")
+ADDRESSES = ("urlSpotify", "urlLastFm")
+
 DUPLICATE = "duplicate_song_id"  # the reason of a reject that could be read
-PEEK_BYTES = 2**20
+UNCLOSED_QUOTE = "unclosed_quote"
+# columns that may hold lyrics; explicitLyrics says only what kind they are
+_WORDS = re.compile(r"^(?!explicit).*(?:lyric|text|words|verse|chorus|summary)", re.IGNORECASE)
 _YEAR = r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)"
+_SHORT_YEAR = r"^'?(\d\d)$"
+_THIS_CENTURY = 30  # '29 is 2029 at most, '30 is 1930
+_CLOCK = r"^(?:(\d+):)?(\d+):(\d\d)$"  # 1:02:03 or 1:58
+_MINUTES = r"^()(\d+)\s*m(?:in(?:ute)?s?)?\.?\s*(?:(\d+)\s*s?(?:ec(?:ond)?s?)?\.?)?$"  # 1m 58sec
+_SECONDS = r"^(\d+(?:\.\d*)?)\s*s(?:ec(?:ond)?s?)?\.?$"  # 118 sec
+_LONGEST_S = 10_000  # no song is longer: a greater length is in milliseconds
 _SPOTIFY_ID = r"(?:^|[^0-9A-Za-z])([0-9A-Za-z]{22})(?:\?.*)?$"  # alone, or at the end of an address
 _BROKEN = "broken"  # the column that Spark's parsers put a line in that they cannot parse
 
@@ -78,11 +92,13 @@ _BROKEN = "broken"  # the column that Spark's parsers put a line in that they ca
 class Records(NamedTuple):
     """What the files of a corpus hold, all strings.
 
-    Each frame has `source` (file), `raw` (the record's text, cut), `record_hash`, `problem` (null if
-    it was read) and its fields. `ignored` are files of no known kind.
+    Each frame has `source` (file), `raw` (what may be shown of the record), `record_hash`, `problem`
+    (null if it was read) and its fields. `songs` are complete; `json_songs` may leave artist, album and
+    date to `albums` and `artists`. `ignored` are files of no known kind.
     """
 
     songs: DataFrame
+    json_songs: DataFrame
     albums: DataFrame
     artists: DataFrame
     ignored: list[str]
@@ -99,14 +115,15 @@ class Ingested(NamedTuple):
 # -- files to records --------------------------------------------------------------------------
 
 
-def read_records(spark: SparkSession, files: Sequence[str]) -> Records:
+def read_records(spark: SparkSession, files: Sequence[str], max_line_bytes: int) -> Records:
     """The records of song files in any of WASABI's layouts, plain or .gz, in any mixture.
 
-    Looks at the head and the tail of each file now; the rest is read when the frames are.
-    Raises SongmoodError for a file without columns for id, artist and title, for song records
-    without artists where there are no album records, and for a file that ends within a record.
+    Looks at the head and the tail of each file now; the rest is read when the frames are. A line of
+    more than `max_line_bytes` is a problem and never in memory. Raises SongmoodError for a file
+    without columns for id, artist and title, for song records without artists where there are no album
+    records, and for a file that ends within a record.
     """
-    csv_files: dict[str, list[str]] = defaultdict(list)  # by header
+    csv_files: dict[CsvHeader, list[str]] = defaultdict(list)
     parquet_files: dict[str, list[str]] = defaultdict(list)  # by schema
     json_files: dict[str, list[str]] = {"song": [], "album": [], "artist": []}
     ignored = []
@@ -126,23 +143,28 @@ def read_records(spark: SparkSession, files: Sequence[str]) -> Records:
             ignored.append(file)
     if json_files["song"] and not json_files["album"]:
         _require_artist(json_files["song"][0])
-    songs = _parse_json(_read_lines(spark, json_files["song"]), SONG_FIELDS)
-    for header, group in csv_files.items():
-        songs = songs.unionByName(_parse_csv(_read_lines(spark, group), header))
-    for group in parquet_files.values():
-        songs = songs.unionByName(_read_parquet(spark, group))
-    albums = _parse_json(_read_lines(spark, json_files["album"]), ALBUM_FIELDS)
-    artists = _parse_json(_read_lines(spark, json_files["artist"]), ARTIST_FIELDS)
-    return Records(songs, albums, artists, ignored)
+
+    def read_json(kind: str, fields: Sequence[str]) -> DataFrame:
+        return _json_records(read_lines(spark, json_files[kind], max_line_bytes), fields)
+
+    frames = [_csv_records(read_lines(spark, group, max_line_bytes), h) for h, group in csv_files.items()]
+    frames += [_parquet_records(spark.read.parquet(*group)) for group in parquet_files.values()]
+    json_songs = read_json("song", SONG_FIELDS)
+    return Records(
+        songs=reduce(DataFrame.unionByName, frames) if frames else json_songs.limit(0),
+        json_songs=json_songs,
+        albums=read_json("album", ALBUM_FIELDS),
+        artists=read_json("artist", ARTIST_FIELDS),
+        ignored=ignored,
+    )
 
 
-def _check_csv(file: str) -> str | None:
-    """The header of a CSV file; None for an empty file."""
-    header = next(iter(_lines(_head(file))), None)
+def _check_csv(file: str) -> CsvHeader | None:
+    header = read_header(file)
     if header is not None:
-        _require(_cells(header), file)
-        columns = len(_cells(header))
-        _check_tail(file, lambda line: len(_cells(line, like=header)) < columns)
+        _require(header.columns, file)
+        columns, separator = len(header.columns), header.separator
+        _check_tail(file, lambda line: len(split_cells(line, separator)) < columns)
     return header
 
 
@@ -167,23 +189,27 @@ def _require(columns: Sequence[str], file: str) -> None:
 
 
 def _require_artist(file: str) -> None:
-    for line in _lines(_head(file))[:1]:
+    for line in peek(file)[:2]:  # an array may begin with a line of its own
         with suppress(ValueError):
-            if "artist" not in json.loads(_bare_json(line)):
-                raise SongmoodError(f"{file} names no artists: put the album.jsonl that does beside it")
+            first = json.loads(_bare_json(line))
+            if isinstance(first, dict) and "artist" not in first:
+                raise SongmoodError(
+                    f"{file} names no artists: put the album.jsonl (or .json) that does beside it"
+                )
 
 
 def _check_tail(file: str, is_cut: Callable[[str], bool]) -> None:
     # A broken record in the middle of a file is a reject; at its very end it says that more is lost.
-    lines = _lines(tail := _tail(file))
-    if lines and not tail.endswith("\n") and len(lines[-1]) < PEEK_BYTES and is_cut(lines[-1]):
+    tail = _tail(file)
+    lines = split_lines(tail)
+    if lines and not tail.endswith(b"\n") and len(lines[-1]) < PEEK_BYTES and is_cut(lines[-1]):
         raise SongmoodError(f"{file} ends in the middle of a record, so it was cut off: fetch it again")
 
 
 def _is_cut_json(line: str) -> bool:
     text = _bare_json(line)
     try:
-        json.loads(text)
+        json.loads(f"[{text}]")
     except ValueError:
         return text.startswith("{")
     return False
@@ -193,94 +219,99 @@ def _bare_json(line: str) -> str:
     return line.strip().removeprefix("[").rstrip(",] ")
 
 
-def _head(file: str) -> str:
-    filesystem, path = open_filesystem(file)
-    try:
-        with filesystem.open_input_stream(path, compression="detect") as stream:
-            return str(stream.read(PEEK_BYTES).decode("utf-8", errors="replace"))
-    except OSError as error:
-        raise SongmoodError(f"{file} cannot be read ({error}): fetch it again") from None
-
-
-def _tail(file: str) -> str:
-    """The last bytes of a file as text; nothing for a compressed one, which fails when it is read."""
+def _tail(file: str) -> bytes:
+    """The last bytes of a file; nothing for a compressed one, which fails when it is read."""
     if file.lower().endswith(".gz"):
-        return ""
+        return b""
     filesystem, path = open_filesystem(file)
     with filesystem.open_input_file(path) as stream:
-        last = stream.read_at(PEEK_BYTES, max(0, stream.size() - PEEK_BYTES))
-    return str(last.decode("utf-8", errors="replace"))
+        return bytes(stream.read_at(PEEK_BYTES, max(0, stream.size() - PEEK_BYTES)))
 
 
-def _lines(text: str) -> list[str]:
-    return [line for line in re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff")) if line.strip()]
-
-
-def _delimiter(header: str) -> str:
-    return "\t" if "\t" in header else ","
-
-
-def _cells(line: str, like: str | None = None) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=_delimiter(like or line)))]
-
-
-def _read_lines(spark: SparkSession, files: Sequence[str]) -> DataFrame:
-    """Lines with the file each is from; blank ones are left out."""
-    if not files:
-        return spark.createDataFrame([], "source string, raw string")
-    lines = spark.read.text(list(files)).select(_source(), F.col("value").alias("raw"))
-    if len(files) < spark.sparkContext.defaultParallelism and any(f.lower().endswith(".gz") for f in files):
-        lines = lines.repartition("raw")  # a .gz is read by one task, however large
-    return lines.where(F.col("raw").rlike(r"\S"))
-
-
-def _source() -> Column:
-    inner = F.substring_index(F.col("_metadata.file_path"), "/songs/", -1)
-    return F.concat(F.lit("songs/"), inner).alias("source")
-
-
-def _parse_csv(lines: DataFrame, header: str) -> DataFrame:
-    columns = _cells(header)
-    schema = ", ".join([*(f"c{i} string" for i in range(len(columns))), f"{_BROKEN} string"])
+def _csv_records(lines: DataFrame, header: CsvHeader) -> DataFrame:
+    """Records from CSV lines of one header; a value that goes on in the next line is a problem of both."""
+    schema = ", ".join([*(f"c{i} string" for i in range(len(header.columns))), f"{_BROKEN} string"])
     # Doubled quotes: Spark's default, a backslash, spoils titles that hold quotes.
-    options = {"sep": _delimiter(header), "quote": '"', "escape": '"', "columnNameOfCorruptRecord": _BROKEN}
-    rows = lines.where(F.col("raw") != header).withColumn("parsed", F.from_csv("raw", schema, options))
-    places = {name: f"c{columns.index(name)}" for name in SONG_FIELDS if name in columns}
-    return _records(rows, SONG_FIELDS, places, "wrong_number_of_columns")
+    options = {"sep": header.separator, "quote": '"', "escape": '"', "columnNameOfCorruptRecord": _BROKEN}
+    rows = lines.where(F.col("raw") != header.line).withColumn(
+        "record", F.when(F.col("problem").isNull(), F.from_csv("raw", schema, options))
+    )
+    places = {name: f"c{header.columns.index(name)}" for name in SONG_FIELDS if name in header.columns}
+    problem = F.when(_has_unclosed_quote(header.separator), UNCLOSED_QUOTE).when(
+        F.col(f"record.{_BROKEN}").isNotNull(), "wrong_number_of_columns"
+    )
+    rows = rows.withColumn("problem", F.coalesce("problem", problem))
+    raw = F.col("raw")
+    if any(_WORDS.match(name) for name in header.columns):  # a broken line's first cell may be lyrics, too
+        read = F.struct(*(F.col(f"record.{place}").alias(name) for name, place in places.items()))
+        raw = F.when(F.col("problem").isNull(), F.to_json(read))
+    return _records(rows, SONG_FIELDS, places, raw)
 
 
-def _parse_json(lines: DataFrame, fields: Sequence[str]) -> DataFrame:
-    """Records from JSON lines, or from an array that has a record a line."""
-    bare = F.regexp_replace("raw", r"^\s*\[\s*(?=\{)|(?<=\})\s*[,\]][,\]\s]*$", "")
-    schema = ", ".join(f"{name} string" for name in (*fields, _BROKEN))
-    rows = lines.where(~F.col("raw").rlike(r"^\s*[\[\]]\s*,?\s*$"))
-    rows = rows.withColumn("parsed", F.from_json(bare, schema, {"columnNameOfCorruptRecord": _BROKEN}))
-    return _records(rows, fields, {name: name for name in fields}, "broken_json")
+def _has_unclosed_quote(separator: str) -> Column:
+    # Spark would take the rest of the line for the value. Possessive, or a long line overflows the stack.
+    inner = '"(?:[^"]|"")*+'
+    cell = f'(?:{inner}"|[^"{separator}][^{separator}]*+)?{separator}'
+    return F.col("raw").contains('"') & F.col("raw").rlike(f"^(?:{cell})*+{inner}$")
 
 
-def _read_parquet(spark: SparkSession, files: Sequence[str]) -> DataFrame:
+def _json_records(lines: DataFrame, fields: Sequence[str]) -> DataFrame:
+    """Records from JSON lines, with the strings of the Zenodo dump as they are meant."""
+    rows = parse_json(lines, ", ".join(f"{name} string" for name in fields))
+    # of a broken line only known fields are shown, and whole ones: the rest may be lyrics
+    known = rf"""(?:{"|".join(fields)})"\s*:\s*(?:"(?:[^"\\]|\\.)*+"|[\d.]++|\{{\s*"\$oid"[^{{}}]*+\}})"""
+    pairs = F.regexp_extract_all(F.substring("raw", 1, 4000), F.lit(f'"{known}'), F.lit(0))
+    raw = F.coalesce(F.to_json("record"), F.concat_ws(", ", pairs))
+    records = _records(rows, fields, {name: name for name in fields}, raw)
+    names = [name for name in NAMES if name in fields]
+    addresses = [name for name in ADDRESSES if name in fields]
+    is_quoted = _is_quoted(names)
+    return records.withColumns(
+        {name: _unquoted(name, is_quoted) for name in names}
+        | {name: _unquoted(name, F.col(name).rlike("^https?%3A")) for name in addresses}
+    )
+
+
+def _is_quoted(names: Sequence[str]) -> Column:
+    """Whether a record is of the Zenodo dump and its names are quoted as in addresses.
+
+    They are if its id is an object and no name has a blank, a letter beyond ASCII or a % that begins no
+    %XX: quoting would have left none. So 'Don%27t%20Stop' is, and 'The 100%41' is not.
+    """
+    never_quoted = F.concat_ws("/", *names).rlike(r"[^\x21-\x7e]|%(?![0-9A-Fa-f]{2})")
+    return F.col("_id").contains('"$oid"') & ~never_quoted
+
+
+def _unquoted(name: str, is_quoted: Column) -> Column:
+    # A + is a plus: the dump writes a blank as %20.
+    decoded = F.url_decode(F.regexp_replace(name, r"\+", "%2B"))
+    return F.when(is_quoted & ~decoded.contains("\ufffd"), decoded).otherwise(F.col(name))
+
+
+def _parquet_records(rows: DataFrame) -> DataFrame:
     """Records from Parquet files of one schema."""
-    rows = spark.read.parquet(*files)
     fields = [name for name in SONG_FIELDS if name in rows.columns]
     nested = {f.name for f in rows.schema.fields if isinstance(f.dataType, StructType)}
     texts = [(F.to_json(f) if f in nested else F.col(f).cast("string")).alias(f) for f in fields]
-    no_problem = F.lit(None).cast("string").alias(_BROKEN)
     rows = rows.select(
-        _source(), F.to_json(F.struct(*fields)).alias("raw"), F.struct(*texts, no_problem).alias("parsed")
+        F.col("_metadata.file_path").alias("file"),
+        F.sha2(F.to_json(F.struct(*fields)), 256).alias("record_hash"),
+        F.struct(*texts).alias("record"),
+        F.lit(None).cast("string").alias("problem"),
     )
-    return _records(rows, SONG_FIELDS, {name: name for name in fields}, "")
+    return _records(rows, SONG_FIELDS, {name: name for name in fields}, F.to_json("record"))
 
 
-def _records(rows: DataFrame, fields: Sequence[str], places: dict[str, str], problem: str) -> DataFrame:
-    """Rows of `source`, `raw` and `parsed` (each field at its place) as records."""
+def _records(rows: DataFrame, fields: Sequence[str], places: dict[str, str], raw: Column) -> DataFrame:
+    """Rows of `file`, `record_hash`, `problem` and `record` (each field at its place) as records."""
     nothing = F.lit(None).cast("string")
-    texts = [F.col(f"parsed.{places[name]}") if name in places else nothing for name in fields]
+    texts = [F.col(f"record.{places[name]}") if name in places else nothing for name in fields]
     return rows.select(
-        "source",
-        F.sha2("raw", 256).alias("record_hash"),
-        F.substring("raw", 1, 1000).alias("raw"),
-        F.when(F.col(f"parsed.{_BROKEN}").isNotNull(), problem).alias("problem"),
-        *(_filled(text).alias(name) for name, text in zip(fields, texts, strict=True)),
+        F.concat(F.lit("songs/"), F.substring_index("file", "/songs/", -1)).alias("source"),
+        "record_hash",
+        F.substring(raw, 1, 1000).alias("raw"),
+        "problem",
+        *(filled(text).alias(name) for name, text in zip(fields, texts, strict=True)),
     )
 
 
@@ -290,20 +321,21 @@ def _records(rows: DataFrame, fields: Sequence[str], places: dict[str, str], pro
 def ingest_songs(records: Records) -> Ingested:
     """The table of songs, and the records that are none, with the reason.
 
-    Songs of the API's layout get album, year and artist from the album and artist records. A second
-    record of a song id is a reject; of several, the first by file and hash stays. Everything is read
-    from strings: '' is null, numbers and years that are none are null.
+    Songs in JSON get the album, year and artist they lack from the album and artist records; songs of
+    CSV and Parquet are as they are. A second record of a song id is a reject; of several, the first by
+    file and hash stays. Everything is read from strings: '' is null, numbers and years that are none are
+    null.
     """
     songs = _joined(records)
     texts = {name: unescaped(F.col(name)) for name in ("artist", "title", "album")}
     columns = {
-        **{name: _filled(text) for name, text in texts.items()},
-        "song_id": _object_id("song_id"),
-        "year": _filled(F.regexp_extract("year", _YEAR, 1)).cast("int"),
-        "spotify_id": _filled(F.regexp_extract("spotify_id", _SPOTIFY_ID, 1)),
+        **{name: filled(text) for name, text in texts.items()},
+        "song_id": object_id(F.col("song_id")),
+        "year": _year("year"),
+        "spotify_id": filled(F.regexp_extract("spotify_id", _SPOTIFY_ID, 1)),
         "isrc": F.upper(F.regexp_replace("isrc", r"[\s-]", "")),
         "language": F.coalesce(_language("language_detect"), _language("language")),
-        "duration_s": F.when(_number("duration_s") > 0, _number("duration_s")),
+        "duration_s": _seconds("duration_s"),
         "popularity": _number("popularity").cast("long"),
     }
     songs = songs.withColumns(columns)
@@ -336,7 +368,7 @@ def _joined(records: Records) -> DataFrame:
     )
     albums = (
         _one_each(records.albums, "album_key")
-        .withColumn("artist_key", _object_id("id_artist"))
+        .withColumn("artist_key", object_id(F.col("id_artist")))
         .join(artists, "artist_key", "left")
         .select(
             F.col("album_key").alias("album_id"),
@@ -345,46 +377,70 @@ def _joined(records: Records) -> DataFrame:
             F.col("publicationDate").alias("album_date"),
         )
     )
-    names = {name: F.coalesce(*sources) for name, sources in SOURCES.items() if name != "language"}
-    songs = records.songs.withColumns({**names, "album_id": _object_id_of(F.coalesce(*SOURCES["album_id"]))})
-    return songs.join(albums, "album_id", "left").withColumns(
+    joined = _as_songs(records.json_songs).join(albums, "album_id", "left")
+    joined = joined.withColumns(
         {
             "artist": F.coalesce("artist", "album_artist"),
             "album": F.coalesce("album", "album_title"),
             "year": F.coalesce("year", "album_date"),
         }
     )
+    return _as_songs(records.songs).unionByName(joined.drop("album_artist", "album_title", "album_date"))
+
+
+def _as_songs(records: DataFrame) -> DataFrame:
+    names = {name: F.coalesce(*sources) for name, sources in SOURCES.items() if name != "language"}
+    return records.withColumns({**names, "album_id": object_id(F.coalesce(*SOURCES["album_id"]))})
 
 
 def _one_each(records: DataFrame, key: str) -> DataFrame:
     """One record for each id; of several the first by content."""
     fields = [name for name in records.columns if name not in ("source", "raw", "record_hash", "problem")]
-    read = records.where("problem IS NULL").withColumn(key, _object_id("_id")).where(f"{key} IS NOT NULL")
+    read = (
+        records.where("problem IS NULL").withColumn(key, object_id(F.col("_id"))).where(f"{key} IS NOT NULL")
+    )
     return read.groupBy(key).agg(F.min(F.struct(*fields)).alias("record")).select(key, "record.*")
-
-
-def _filled(text: Column) -> Column:
-    trimmed = F.trim(text)
-    return F.when(trimmed != "", trimmed)
-
-
-def _object_id(name: str) -> Column:
-    """A MongoDB id as it is, as {"$oid": ...} or as ObjectId(...)."""
-    return _object_id_of(F.col(name))
-
-
-def _object_id_of(text: Column) -> Column:
-    inner = F.regexp_extract(text, r"""(?:"\$oid"\s*:\s*"|^ObjectId\(["']?)([^"')]+)""", 1)
-    return F.coalesce(_filled(inner), text)
 
 
 def _number(name: str) -> Column:
     pattern = r"^([+-]?\d{1,15}(?:\.\d*)?(?:[eE][+-]?\d\d?)?)$"
-    return _filled(F.regexp_extract(name, pattern, 1)).cast("double")
+    return filled(F.regexp_extract(name, pattern, 1)).cast("double")
+
+
+def _year(name: str) -> Column:
+    """The year of '1975', '1975-03-21', '75 and 75."""
+    short = filled(F.regexp_extract(name, _SHORT_YEAR, 1)).cast("int")
+    century = F.when(short < _THIS_CENTURY, 2000).otherwise(1900)
+    return F.coalesce(filled(F.regexp_extract(name, _YEAR, 1)).cast("int"), century + short)
+
+
+def _seconds(name: str) -> Column:
+    """A length in seconds, from seconds ('118', '118 sec'), milliseconds, '1:58', '1m 58sec' or '1:02:03'."""
+    number = F.coalesce(_number(name), filled(F.regexp_extract(name, _SECONDS, 1)).cast("double"))
+    spelled = F.coalesce(*(_spelled_seconds(name, pattern) for pattern in (_CLOCK, _MINUTES)))
+    length = F.coalesce(F.when(number >= _LONGEST_S, number / 1000).otherwise(number), spelled)
+    return F.when(length > 0, length)
+
+
+def _spelled_seconds(name: str, pattern: str) -> Column:
+    """Hours, minutes and seconds of a pattern's three groups, as seconds."""
+    parts = (filled(F.regexp_extract(name, pattern, group)).cast("double") for group in (1, 2, 3))
+    hours, minutes, seconds = (F.coalesce(part, F.lit(0.0)) for part in parts)
+    return F.when(F.col(name).rlike(pattern), 3600 * hours + 60 * minutes + seconds)
 
 
 def _language(name: str) -> Column:
-    """The lower-case English name of a language given by name or code."""
-    given = F.lower(F.substring_index(F.col(name), "-", 1))
-    known = F.create_map(*(F.lit(text) for pair in LANGUAGES.items() for text in pair))
+    """The lower-case English name of a language given by name, code or the name's beginning ('Fre.')."""
+    given = F.lower(F.rtrim(F.regexp_replace(F.substring_index(F.col(name), "-", 1), r"\.$", "")))
+    known = F.create_map(*(F.lit(text) for pair in _LANGUAGE_FORMS.items() for text in pair))
     return F.when(~given.isin(*NO_LANGUAGE), F.coalesce(known[given], given))
+
+
+def _language_forms() -> dict[str, str]:
+    names = set(LANGUAGES.values())
+    begun = {name[:length]: name for name in names for length in range(3, len(name) + 1)}
+    alone = {start: name for start, name in begun.items() if sum(n.startswith(start) for n in names) == 1}
+    return alone | {name: name for name in names} | LANGUAGES
+
+
+_LANGUAGE_FORMS = _language_forms()

@@ -133,7 +133,7 @@ def fold(text: str | None) -> str:
     text = unicodedata.normalize("NFKC", _unescape(text) or "")
     # the accents first: anyascii would give combining marks of their own a letter
     text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).translate(_JOINED)
-    return " ".join(anyascii(text).casefold().split())
+    return " ".join(anyascii(unicodedata.normalize("NFC", text)).casefold().split())
 
 
 def without_guests(text: str) -> tuple[str, list[str]]:

@@ -98,7 +98,7 @@ REJECTS = Table(
         Column("record_hash", STRING, "SHA-256 of the record's text"),
         Column("reason", STRING),
         Column("count", LONG, "how often this record stands in the file"),
-        Column("raw", STRING, "the record's first 1,000 characters"),
+        Column("raw", STRING, "what may be shown of the record: no lyrics, at most 1,000 characters"),
     ),
     checks=("length(raw) <= 1000",),
     reason="reason",
