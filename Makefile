@@ -1,7 +1,7 @@
 # ./spark-submit.sh --exec sets up what a command needs on first use.
 IN := ./spark-submit.sh --exec
 
-.PHONY: test test-fast check bench package
+.PHONY: test test-fast check bench bench-funnel package
 
 test: check            ## style, types and every test
 	$(IN) python -m pytest
@@ -16,6 +16,9 @@ check:                 ## style and types
 
 bench:                 ## seconds, rows, peak memory and growth of each step
 	$(IN) python tests/bench.py
+
+bench-funnel:          ## ingest, filter and dedupe up to 1.7 million songs, beside Splink and others
+	$(IN) python tests/bench_funnel.py
 
 package:               ## the zip that executors get
 	./spark-submit.sh --package
