@@ -48,11 +48,6 @@ _BARE_EDITION = re.compile(
     r"\s(?:(?:\d{4}\s)?(?:digital(?:ly)?\s)?remaster(?:ed)?(?:\sversion)?(?:\s\d{4})?"
     r"|(?:album|single|mono|stereo|explicit)\sversion)$"
 )
-# Words of a normalised title that name another version of a song.
-VERSION_WORDS = (
-    *("acapella", "acoustic", "club", "cover", "demo", "dub", "extended", "instrumental", "interlude"),
-    *("karaoke", "live", "medley", "mix", "remix", "reprise", "rehearsal", "session", "unplugged"),
-)
 _PART = re.compile(r"\b(?:pt|part)\b (\w+)")
 _NUMBERS = {
     **{name: str(n) for n, name in enumerate(("one", "two", "three", "four", "five", "six"), 1)},
