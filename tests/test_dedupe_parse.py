@@ -99,6 +99,21 @@ def test_who_is_named() -> None:
     assert {"dee moss", "bo reed", "cy long"} < {*name.credits.split("|")}
 
 
+@pytest.mark.parametrize(
+    ("artist", "title"),
+    [
+        ("Dee Moss", "Harbour Lights (Sea Songs)"),
+        ("Dee Moss", "Dee Moss - Sea Songs - Harbour Lights"),
+        ("", "Dee Moss - Sea Songs - Harbour Lights"),
+        ("Dee Moss", "Harbour Lights - Sea Songs"),
+    ],
+)
+def test_the_album_in_the_title(artist: str, title: str) -> None:
+    name = parse_name(artist, title, NAMELESS, "Sea Songs")
+    assert (name.artist, name.key) == ("dee moss", "harbourlights")
+    assert parse_name("Dee Moss", "Sea Songs", NAMELESS, "Sea Songs").key == "seasongs"
+
+
 def test_self_titled() -> None:
     assert parsed("Night Ferry", "Night Ferry - Night Ferry").key == "nightferry"
     assert parsed("Night Ferry", "Night Ferry").key == "nightferry"

@@ -119,7 +119,10 @@ AS_PEOPLE_WRITE = [
     *(("length", text, 118.0) for text in ("118", "118.0", "118000", "1:58", "01:58", "1m 58sec", "1m58s")),
     *(("length", text, 118.0) for text in ("1 min 58 sec", "1 minute 58 seconds", "118 sec", "118s")),
     *(("length", text, None) for text in ("unk.", "0", "", "-5", "long")),
-    *(("length", text, value) for text, value in (("3m", 180.0), ("1:02:03", 3723.0), ("9999", 9999.0))),
+    *(
+        ("length", text, value)
+        for text, value in (("3m", 180.0), ("3.5", 210.0), ("1:02:03", 3723.0), ("9999", 9999.0))
+    ),
     *(("publicationDateAlbum", text, 1975) for text in ("1975", "1975-03-21", "'75", "75", "March 1975")),
     *(("publicationDateAlbum", text, year) for text, year in (("'06", 2006), ("unk.", None), ("7", None))),
     *(("language", text, "french") for text in ("French", "fra", "fre", "Fre.", "fr", "fr-CA", "Fren.")),

@@ -85,6 +85,7 @@ _CLOCK = r"^(?:(\d+):)?(\d+):(\d\d)$"  # 1:02:03 or 1:58
 _MINUTES = r"^()(\d+)\s*m(?:in(?:ute)?s?)?\.?\s*(?:(\d+)\s*s?(?:ec(?:ond)?s?)?\.?)?$"  # 1m 58sec
 _SECONDS = r"^(\d+(?:\.\d*)?)\s*s(?:ec(?:ond)?s?)?\.?$"  # 118 sec
 _LONGEST_S = 10_000  # no song is longer: a greater length is in milliseconds
+_LONGEST_MIN = 20  # and a smaller one with a fraction, such as 3.65, is in minutes
 _SPOTIFY_ID = r"(?:^|[^0-9A-Za-z])([0-9A-Za-z]{22})(?:\?.*)?$"  # alone, or at the end of an address
 _BROKEN = "broken"  # the column that Spark's parsers put a line in that they cannot parse
 
@@ -415,10 +416,13 @@ def _year(name: str) -> Column:
 
 
 def _seconds(name: str) -> Column:
-    """A length in seconds, from seconds ('118', '118 sec'), milliseconds, '1:58', '1m 58sec' or '1:02:03'."""
+    """A length in seconds, from seconds ('118', '118 sec'), milliseconds, minutes ('1.97'), '1:58' or
+    '1m 58sec'."""
     number = F.coalesce(_number(name), filled(F.regexp_extract(name, _SECONDS, 1)).cast("double"))
     spelled = F.coalesce(*(_spelled_seconds(name, pattern) for pattern in (_CLOCK, _MINUTES)))
-    length = F.coalesce(F.when(number >= _LONGEST_S, number / 1000).otherwise(number), spelled)
+    in_minutes = (number < _LONGEST_MIN) & (number != F.floor(number))
+    in_seconds = F.when(number >= _LONGEST_S, number / 1000).when(in_minutes, number * 60).otherwise(number)
+    length = F.coalesce(in_seconds, spelled)
     return F.when(length > 0, length)
 
 

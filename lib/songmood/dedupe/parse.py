@@ -138,10 +138,13 @@ class Name(NamedTuple):
     bag: str
 
 
-def parse_name(artist: str | None, title: str | None, nameless: Container[str] = ()) -> Name:
+def parse_name(
+    artist: str | None, title: str | None, nameless: Container[str] = (), album: str | None = None
+) -> Name:
     """What a record's artist and title say, by the rules of this module.
 
-    `nameless` are artists that are no name, as normalise_artist writes them ('unknown').
+    `nameless` are artists that are no name, as normalise_artist writes them ('unknown'). Where the title
+    has the album beside it ('Title (Album)', 'Artist - Album - Title'), that is left out.
     """
     by = without_editions(fold(artist))
     who = normalise_artist(by)
@@ -159,8 +162,9 @@ def parse_name(artist: str | None, title: str | None, nameless: Container[str] =
     for guest in guests:
         people.add(normalise_artist(guest))
         parts |= _parts(guest)
-    text, subtitles, versions = _without_brackets(text, who)
-    before, text, more_versions = _segments(text, people | parts, split=not who)
+    record = normalise_artist(album)
+    text, subtitles, versions = _without_brackets(text, {who, record})
+    before, text, more_versions = _segments(text, people | parts | {record}, split=not who)
     if before:
         who = normalise_artist(before)
         people.add(who)
@@ -227,8 +231,8 @@ def _is_version(words: str) -> bool:
     return any(word in VERSION_WORDS for word in words.split())
 
 
-def _without_brackets(text: str, who: str) -> tuple[str, list[str], list[str]]:
-    """The text outside brackets; the subtitles and the names of versions within."""
+def _without_brackets(text: str, told: set[str]) -> tuple[str, list[str], list[str]]:
+    """The text outside brackets; within, what is not `told` elsewhere: subtitles and names of versions."""
     outside = _BRACKETED.sub(" ", text)
     if not plain(outside):  # all in brackets: then that is the title
         return text, [], []
@@ -239,7 +243,7 @@ def _without_brackets(text: str, who: str) -> tuple[str, list[str], list[str]]:
             continue
         if _is_version(words):
             versions.append(words)
-        elif normalise_artist(match[1]) != who:
+        elif normalise_artist(match[1]) not in told:
             subtitles.append(words)
     return outside, subtitles, versions
 
@@ -263,14 +267,14 @@ def _segments(text: str, credited: set[str], split: bool) -> tuple[str, str, lis
         else:
             kept.append((mark, part))
     others = [(mark, part) for mark, part in kept if not _is_one_of(part, credited)]
-    if split and len(others) > 1 and len(others) == len(kept) and others[1][0] == "-":
+    if split and len(others) > 1 and kept[0] == others[0] and others[1][0] == "-":
         return others[0][1], " / ".join(part for _, part in others[1:]), versions
     return "", " / ".join(part for _, part in others or kept[:1]), versions
 
 
 def _is_one_of(text: str, people: set[str]) -> bool:
     name = normalise_artist(text)
-    return any(fuzz.ratio(name, person) >= 85 for person in people)
+    return any(fuzz.ratio(name, person) >= 85 for person in people if person)
 
 
 def _without_artist(text: str, credited: set[str]) -> str:
@@ -361,7 +365,13 @@ def _look_for_artists(batches: Iterator[pd.DataFrame], nameless: frozenset[str])
 
 def _parse_batches(batches: Iterator[pd.DataFrame], nameless: frozenset[str]) -> Iterator[pd.DataFrame]:
     for rows in batches:
-        names = [parse_name(*record, nameless) for record in zip(rows["artist"], rows["title"], strict=True)]
+        names = [
+            parse_name(artist, title, nameless, album)
+            for artist, title, album in zip(rows["artist"], rows["title"], rows["album"], strict=True)
+        ]
         parsed = pd.DataFrame(names, columns=Name._fields, index=rows.index)
-        others = rows.drop(columns=["artist", "title"])
-        yield pd.concat([parsed, others.assign(album=others["album"].map(normalise_title))], axis=1)
+        albums = [
+            normalise_title(album).removeprefix(f"{name.artist} ") if name.artist else normalise_title(album)
+            for album, name in zip(rows["album"], names, strict=True)
+        ]
+        yield pd.concat([parsed, rows.drop(columns=["artist", "title"]).assign(album=albums)], axis=1)
