@@ -77,6 +77,7 @@ def test_versions(title: str, key: str, version: str, detail: str) -> None:
 @pytest.mark.parametrize(
     ("title", "numbers"),
     [
+        ("007-1942", "1942"),
         ("River, Pt. 2", "2"),
         ("River (Part II)", "2"),
         ("River - Part Two", "2"),
@@ -111,7 +112,12 @@ def test_who_is_named() -> None:
 def test_the_album_in_the_title(artist: str, title: str) -> None:
     name = parse_name(artist, title, NAMELESS, "Sea Songs")
     assert (name.artist, name.key) == ("dee moss", "harbourlights")
-    assert parse_name("Dee Moss", "Sea Songs", NAMELESS, "Sea Songs").key == "seasongs"
+
+
+@pytest.mark.parametrize("title", ["Sea Songs", "Dee Moss - Sea Songs", "Sea Songs (Sea Songs)"])
+@pytest.mark.parametrize("artist", ["Dee Moss", ""])
+def test_the_title_of_an_album(artist: str, title: str) -> None:
+    assert parse_name(artist, title, NAMELESS, "Sea Songs").key == "seasongs"
 
 
 def test_self_titled() -> None:
@@ -132,6 +138,8 @@ def test_fields_mixed_are_the_same_words() -> None:
         parsed("Harbour Lights", "Dee Moss").bag,
         parsed("", "Harbour Lights / Dee Moss").bag,
     }
+    swapped = parsed("Harbour Lights (Remix)", "Dee Moss").bag
+    assert swapped == parsed("Dee Moss", "Harbour Lights (Remix)").bag
     assert bags == {"dee harbour lights moss"}
 
 

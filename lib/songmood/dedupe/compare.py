@@ -159,7 +159,8 @@ def _told_apart(sides: Sides) -> npt.NDArray[Any]:
     """What says that these are two songs: other version words, other numbers, other remixes."""
     version_a, version_b = sides["version"]
     detail_a, detail_b = sides["detail"]
-    other_version = (version_a != version_b) & (sides["whole"][0] != sides["whole"][1])
+    same_words = (sides["whole"][0] == sides["whole"][1]) | (sides["bag"][0] == sides["bag"][1])
+    other_version = (version_a != version_b) & ~same_words
     other_numbers = sides["numbers"][0] != sides["numbers"][1]
     other_detail = (version_a != "") & (_ratios(detail_a, detail_b) < _ALIKE)
     return np.asarray(other_version | other_numbers | other_detail)

@@ -45,7 +45,7 @@ VERSION_WORDS = {
 }
 
 _TRACK_NUMBER = re.compile(
-    r"^(?:track\s*)?(?:0\d{1,2}\s*[-._):]\s*|\d{1,2}\s*[.)]\s+|[a-d]\d{1,2}\s*[-.)]\s+)(?=.*[^\W\d_])"
+    r"^(?:track\s*)?(?:0\d{1,2}\s*[-._):]\s*(?=\w)|(?:\d{1,2}\s*[.)]\s+|[a-d]\d{1,2}\s*[-.)]\s+)(?=.*[^\W\d_]))"
 )
 _TIGHT_COLON = re.compile(
     r"^([^:]{1,80}):(?=[^\s\d])"
@@ -164,7 +164,7 @@ def parse_name(
         parts |= _parts(guest)
     record = normalise_artist(album)
     text, subtitles, versions = _without_brackets(text, {who, record})
-    before, text, more_versions = _segments(text, people | parts | {record}, split=not who)
+    before, text, more_versions = _segments(text, people | parts, record, split=not who)
     if before:
         who = normalise_artist(before)
         people.add(who)
@@ -188,7 +188,7 @@ def parse_name(
         numbers=" ".join(sorted(_numbers(full) | _numbers(detail))),
         sound=sound(key),
         whole=" ".join(sorted([*full.split(), *told])),
-        bag=" ".join(sorted({*who.split(), *full.split()} - {"the"})),
+        bag=" ".join(sorted({*who.split(), *full.split(), *told} - {"the"})),
     )
 
 
@@ -248,11 +248,12 @@ def _without_brackets(text: str, told: set[str]) -> tuple[str, list[str], list[s
     return outside, subtitles, versions
 
 
-def _segments(text: str, credited: set[str], split: bool) -> tuple[str, str, list[str]]:
+def _segments(text: str, credited: set[str], record: str, split: bool) -> tuple[str, str, list[str]]:
     """'Artist - Title - Live at the Hall' in parts: what may be an artist, the title, names of versions.
 
-    Parts that are one of `credited` or an edition mark are left out, unless nothing else is there. The
-    first is empty unless `split` is asked for and the title has a part before a dash.
+    Parts that are one of `credited`, the record or an edition mark are left out, unless nothing else is
+    there: a title may be its record's or its artist's. The first is empty unless `split` is asked for and
+    the title has a part before a dash.
     """
     pieces = _BETWEEN.split(text)
     parts = list(zip(["", *pieces[1::2]], pieces[::2], strict=True))
@@ -267,6 +268,9 @@ def _segments(text: str, credited: set[str], split: bool) -> tuple[str, str, lis
         else:
             kept.append((mark, part))
     others = [(mark, part) for mark, part in kept if not _is_one_of(part, credited)]
+    elsewhere = [(mark, part) for mark, part in others if not _is_one_of(part, {record})]
+    if len(elsewhere) > split:
+        others = elsewhere
     if split and len(others) > 1 and kept[0] == others[0] and others[1][0] == "-":
         return others[0][1], " / ".join(part for _, part in others[1:]), versions
     return "", " / ".join(part for _, part in others or kept[:1]), versions
