@@ -219,14 +219,6 @@ def _ratios(left: Any, right: Any, scorer: Any = fuzz.ratio) -> npt.NDArray[Any]
     return found / 100
 
 
-def paired(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    """Records side by side, as compare_pairs takes them."""
-    sides = zip((left, right), "ab", strict=True)
-    return pd.concat(
-        [side[[*FIELDS]].add_suffix(f"_{name}").reset_index(drop=True) for side, name in sides], axis=1
-    )
-
-
 def compare_records(pairs: DataFrame, named: DataFrame, settings: Dedupe) -> DataFrame:
     """song_id_a, song_id_b and the level of each comparison; without pairs that are APART."""
     sides = [

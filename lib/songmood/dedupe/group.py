@@ -7,8 +7,8 @@ records are grouped by average linkage.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from songmood.config import Dedupe
-from songmood.dedupe.compare import FIELDS, compare_pairs, paired
+from songmood.dedupe.compare import compare_records
 from songmood.dedupe.weights import Weights
 
 
@@ -43,38 +43,56 @@ def hold_together(groups: DataFrame, named: DataFrame, weights: Weights, setting
 
     Of a component of three records or more, all pairs are compared, and two groups become one while the
     mean similarity of their records is `dedupe.cohesion` or more (average linkage, from the most alike).
-    Records that say the same count once. Of a component with more than `dedupe.max_component` different
-    records, only those with equal artist and title stay together. group_id is the least song_id.
+    Of a component of more than `dedupe.max_component` records, only those with equal artist and title
+    stay together. group_id is the least song_id.
     """
-    sizes = groups.withColumn("size", F.count("*").over(Window.partitionBy("group_id")))
-    pairs = sizes.where("size = 2").select("song_id", "group_id")
-    larger = sizes.where("size > 2").select("song_id", "group_id").join(named, "song_id")
-    split = larger.groupBy("group_id").applyInPandas(
-        partial(_split_component, weights=weights, settings=settings), "song_id string, group_id string"
+    sized = groups.withColumn("size", F.count("*").over(Window.partitionBy("group_id")))
+    pairs = sized.where("size = 2").select("song_id", "group_id")
+    components = sized.where(F.col("size").between(3, settings.max_component)).select("song_id", "group_id")
+    compared = _compare_components(components, named, weights, settings)
+    split = compared.mapInPandas(partial(_split_components, cohesion=settings.cohesion), _GROUPS)
+    knots = sized.where(F.col("size") > settings.max_component).join(named, "song_id")
+    name = Window.partitionBy("group_id", "artist", "key", "version", "numbers")
+    equal = knots.select("song_id", F.min("song_id").over(name).alias("group_id"))
+    return pairs.unionByName(split).unionByName(equal)
+
+
+_GROUPS = "song_id string, group_id string"
+
+
+def _compare_components(
+    components: DataFrame, named: DataFrame, weights: Weights, settings: Dedupe
+) -> DataFrame:
+    """A row a component: its records `members`, and `pairs` (a, b, similarity) of those not apart."""
+    a, b = (components.select("group_id", F.col("song_id").alias(f"song_id_{side}")) for side in ("a", "b"))
+    every = a.join(b, "group_id").where("song_id_a < song_id_b")
+    levels = compare_records(every.select("song_id_a", "song_id_b"), named, settings)
+    similar = levels.select(
+        F.struct("song_id_a", "song_id_b", weights.similarity().alias("similarity")).alias("pair")
     )
-    return pairs.unionByName(split)
+    group = components.withColumnRenamed("song_id", "song_id_a")
+    told = similar.withColumn("song_id_a", F.col("pair.song_id_a")).join(group, "song_id_a")
+    pairs = told.groupBy("group_id").agg(F.sort_array(F.collect_list("pair")).alias("pairs"))
+    members = components.groupBy("group_id").agg(F.sort_array(F.collect_list("song_id")).alias("members"))
+    return members.join(pairs, "group_id", "left").select("members", "pairs")
 
 
-def _split_component(records: pd.DataFrame, weights: Weights, settings: Dedupe) -> pd.DataFrame:
-    records = records.sort_values("song_id", ignore_index=True)
-    same = records.groupby([*FIELDS], dropna=False, sort=False).ngroup()
-    distinct = records[~same.duplicated()].reset_index(drop=True)
-    if len(distinct) > settings.max_component:
-        part = records.groupby(["artist", "key", "version", "numbers"], sort=False).ngroup()
-    else:
-        part = same.map(pd.Series(_average_linkage(distinct, weights, settings)))
-    first = records.groupby(part)["song_id"].transform("min")
-    return pd.DataFrame({"song_id": records["song_id"], "group_id": first})
-
-
-def _average_linkage(records: pd.DataFrame, weights: Weights, settings: Dedupe) -> list[int]:
-    if len(records) < 2:
-        return [0] * len(records)
-    left, right = np.array(list(combinations(range(len(records)), 2))).T
-    levels = compare_pairs(paired(records.iloc[left], records.iloc[right]), settings)
-    distances = 1 - weights.similarities(levels)
-    clusters = fcluster(linkage(distances, "average"), 1 - settings.cohesion, "distance")
-    return [int(cluster) for cluster in clusters]
+def _split_components(batches: Iterator[pd.DataFrame], cohesion: float) -> Iterator[pd.DataFrame]:
+    for components in batches:
+        rows: list[tuple[str, str]] = []
+        for members, pairs in zip(components["members"], components["pairs"], strict=True):
+            at = {song: place for place, song in enumerate(members)}
+            distances = np.ones((len(at), len(at)))
+            for pair in pairs if pairs is not None else ():
+                distances[at[pair["song_id_a"]], at[pair["song_id_b"]]] = 1 - pair["similarity"]
+            condensed = distances[np.triu_indices(len(at), 1)]
+            part = fcluster(linkage(condensed, "average"), 1 - cohesion, "distance")
+            first: dict[int, str] = {}
+            rows += [
+                (song, first.setdefault(int(number), song))
+                for song, number in zip(members, part, strict=True)
+            ]
+        yield pd.DataFrame(rows, columns=["song_id", "group_id"])
 
 
 def _large_star(edges: DataFrame) -> DataFrame:
