@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -29,6 +30,9 @@ READS = (
     *("model_metrics", "training_curves", "recommendations", "retrieval_metrics"),
 )
 
+# The paper's sections 3.1 and 3.2: how many songs were left; the first figure is rounded there.
+_PAPER_FUNNEL = (1_700_000, 37_707, 24_280, 11_207, 11_183)
+_IDS = {"spotify_id": "a Spotify id", "lastfm_id": "a Last.fm id"}
 # Accuracy in the paper's table 1, on its own 11,183 songs.
 _PAPER = {"simple_bert": 0.727, "fine_tuned_bert": 0.739, "modified_tbert": 0.764}
 _BASELINES = ("majority", "tfidf_logistic", "chance")
@@ -90,6 +94,7 @@ def render_report(
     """
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters["number"] = _number
+    page.filters["percent"] = _percent
     page.filters["words"] = lambda name: str(name).replace("_", " ")
     source = resources.files("songmood").joinpath("report.html.j2").read_text(encoding="utf-8")
     steps: list[dict[str, Any]] = manifest["steps"]
@@ -97,6 +102,7 @@ def render_report(
         run=manifest,
         headline=_headline(frames, steps),
         funnel=_funnel(frames, steps),
+        beside_paper=_beside_paper(steps, settings),
         labels=_bars(frames["labels"]),
         moods=_bars(frames["moods"]),
         models=_models(frames["model_metrics"]),
@@ -161,7 +167,7 @@ def _funnel(frames: Mapping[str, pd.DataFrame], steps: Sequence[Mapping[str, Any
     stages = [
         ("records read", read + sum(count for _, count in rejects), rejects, "unreadable"),
         ("filtered", _rows(steps, "filtered"), _reasons(steps, "filter", "dropped"), "dropped"),
-        ("de-duplicated", _rows(steps, "deduped"), _reasons(steps, "dedupe", "duplicates"), "merged"),
+        ("de-duplicated", _rows(steps, "deduped"), _how_names_compare(steps), "merged"),
         ("with tags", tagged, [], ""),
         ("with audio features", _rows(steps, "audio_features"), [], ""),
         ("with lyrics", _rows(steps, "lyrics"), [], ""),
@@ -180,6 +186,46 @@ def _funnel(frames: Mapping[str, pd.DataFrame], steps: Sequence[Mapping[str, Any
         for name, rows, reasons, verb in stages
         if rows is not None
     ]
+
+
+def _how_names_compare(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """Match reasons by their first part: all of it would be dozens of combinations."""
+    counts: Counter[str] = Counter()
+    for reason, count in _reasons(steps, "dedupe", "duplicates"):
+        counts[reason.partition(";")[0]] += count
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _beside_paper(steps: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The paper's stages: name, rows and share of the stage before, of this run and of the paper."""
+    reasons = dict(_reasons(steps, "label", "dropped"))
+    songs, labelled = _rows(steps, "deduped"), _rows(steps, "labelled")
+    emotional = None  # without emotion words, label does not ask for one
+    if songs is not None and labelled is not None and settings["label"]["emotion_words"]:
+        emotional = songs - reasons.get("no_tags", 0) - reasons.get("no_emotion_tag", 0)
+    stages = (
+        ("song records", _rows(steps, "songs")),
+        ("with the ids and languages asked for", _rows(steps, "filtered")),
+        ("distinct songs", songs),
+        ("with an emotion tag", emotional),
+        ("labelled", labelled),
+    )
+    asked = settings["filter"]
+    ids = [_IDS[name] for name in asked["required_ids"]]
+    languages = " or ".join(language.capitalize() for language in asked["languages"])
+    return {
+        "asked": ", ".join([*ids, languages or "any language"]),
+        "stages": [
+            {
+                "name": name,
+                "rows": rows,
+                "share": _share(rows, stages[i - 1][1]) if i else None,
+                "paper": _PAPER_FUNNEL[i],
+                "paper_share": _share(_PAPER_FUNNEL[i], _PAPER_FUNNEL[i - 1]) if i else None,
+            }
+            for i, (name, rows) in enumerate(stages)
+        ],
+    }
 
 
 def _bars(counts: pd.DataFrame) -> list[dict[str, Any]]:
@@ -387,6 +433,14 @@ def _known(value: Any, otherwise: str) -> str:
 def _name(title: Any, artist: Any) -> str:
     name = f"{_known(title, 'untitled')} – {_known(artist, 'unknown artist')}"
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None or pd.isna(share) else f"{share:.1%}"
 
 
 def _number(value: Any, digits: int = 0) -> str:
