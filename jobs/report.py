@@ -6,7 +6,7 @@ from songmood.run import Run, Step
 
 def job(run: Run) -> None:
     tables = {name: run.read(name) for name in READS}
-    summaries = summarise(tables, run.config.report, run.config.seed)
+    summaries = summarise(tables, run.config)
     frames = {name: summary.toPandas() for name, summary in summaries.items()}
     page = render_report(frames, run.manifest, run.config.model_dump(mode="json"))
     run.store.write_text(f"runs/{run.run_id}/report.html", page)
@@ -17,7 +17,7 @@ STEP: Step = Step(
     about="one page about the run",
     job=job,
     reads=READS,
-    sections=("report",),
+    sections=("report", "dedupe"),
 )
 
 if __name__ == "__main__":

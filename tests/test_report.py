@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from conftest import ROOT
 from songmood.config import Config, load_config
 from songmood.report import READS, render_report, summarise
-from songmood.tables import DEDUPED, TABLES
+from songmood.tables import DEDUPED, FILTERED, TABLES
 
 EVIL = "<script>alert(1)</script>"
 CLOSER = "</script><img src=x onerror=alert(2)>"
@@ -60,19 +60,51 @@ def manifest(steps: list[dict[str, Any]], config: Config) -> dict[str, Any]:
 STEPS = [
     step_record("ingest", {"songs": (60, {}), "rejects": (2, {"no song_id": 2})}),
     step_record("filter", {"filtered": (50, {}), "dropped": (10, {"no_spotify_id": 7, "language": 3})}),
-    step_record("dedupe", {"deduped": (N, {}), "duplicates": (10, {"same_name": 10})}, reused=True),
+    step_record(
+        "dedupe",
+        {
+            "deduped": (N, {}),
+            "duplicates": (10, {"same words; same album": 3, "same words": 1, "near title, like artist": 6}),
+        },
+        reused=True,
+        figures={"pairs_left_out": 1234, "match_share": 0.125},
+    ),
     step_record(
         "enrich",
         {"tags": (200, {}), "audio_features": (30, {}), "lyrics": (38, {})},
         warnings=[f"look {EVIL}"],
     ),
-    step_record("label", {"labelled": (20, {}), "dropped": (30, {"too_few_tags": 20})}),
+    step_record(
+        "label",
+        {"labelled": (20, {}), "dropped": (30, {"too_few_tags": 12, "no_tags": 5, "no_emotion_tag": 3})},
+    ),
     step_record("recommend", {"recommendations": (N * 10, {})}),
 ]
 
 
 def song_id(i: int) -> str:
     return f"s{i:02}"
+
+
+# Records that were merged: into s00, spelled in eight ways and once as s00 is; into s05; into s06.
+MERGED = {
+    **{f"m{i}": ("s00", "Artist 0", f"Spelling {i}") for i in range(8)},
+    "m8": ("s00", "Artist 0", "Spelling 7"),
+    "m9": ("s00", "Artist 0", EVIL),
+    "n0": ("s05", "Artist 5", "Song 5"),
+    "o0": ("s06", None, CLOSER),
+    "o1": ("s06", EVIL, "Song 6"),
+}
+# (song_id, other_id, similarity, level of the name, level of the album); the threshold is 0.95.
+PAIRS = [
+    ("m0", "m1", 1.0, "same title and artist", "same"),
+    ("m0", "s00", 0.96, "same words", "same"),
+    ("m1", "s00", 0.96, "same words", "same"),
+    ("s07", "s08", 0.96, "same words", "same"),  # alike, and yet in two groups
+    ("o0", "o1", 0.93, "near title and artist", "differs"),  # less alike, and in one
+    ("s02", "s03", 0.41, "title, other artist", "unknown"),
+    *((f"s{10 + i}", f"s{11 + i}", 0.2 + i / 1000, f"level {i}", "differs") for i in range(12)),
+]
 
 
 def filled(spark: SparkSession) -> dict[str, DataFrame]:
@@ -85,7 +117,16 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
 
     def song(i: int) -> tuple[Any, ...]:
         known = {"song_id": song_id(i), "artist": f"Artist {i}", "title": titles.get(i, f"Song {i}")}
-        return tuple({**known, "version_count": 1}.get(name) for name in DEDUPED.column_names)
+        more = {"version_count": 1 + sum(into == song_id(i) for into, _, _ in MERGED.values())}
+        if i == 2:
+            more |= {"album": "Best of <b>2</b>", "year": 1975, "duration_s": 185.4}
+        return tuple({**known, **more}.get(name) for name in DEDUPED.column_names)
+
+    def record(song_id: str, artist: str | None, title: str) -> tuple[Any, ...]:
+        known = {"song_id": song_id, "artist": artist, "title": title}
+        return tuple(known.get(name) for name in FILTERED.column_names)
+
+    songs = [song(i) for i in range(N)]
 
     metrics = [
         (model, split, accuracy, 0.7, 0.8, 0.7, None, 0.6, 30, 1.5, 7, accuracy - 0.1, accuracy + 0.1)
@@ -111,7 +152,28 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
     return {
         "lyrics": frame("lyrics", [("s00", SENTINEL, "file", None, None, None)]),
         "tokens": frame("tokens", [("s00", SENTINEL.split())]),
-        "deduped": frame("deduped", [song(i) for i in range(N)]),
+        "filtered": frame(
+            "filtered",
+            [row[:-1] for row in songs]
+            + [record(id_, artist, title) for id_, (_, artist, title) in MERGED.items()],
+        ),
+        "deduped": frame("deduped", songs),
+        "duplicates": frame(
+            "duplicates", [(id_, into, 0.96, "same words") for id_, (into, _, _) in MERGED.items()]
+        ),
+        "duplicate_pairs": frame(
+            "duplicate_pairs",
+            [(*pair, "unknown", "near", "same", "unknown") for pair in PAIRS],
+        ),
+        "match_weights": frame(
+            "match_weights",
+            [
+                ("album", "differs", 0.5, 0.97, -0.956),
+                ("album", "same", 0.5, 0.03, 4.059),
+                ("name", "title, other artist", 0.0008, 0.4, -8.966),
+                ("name", "same title and artist", 0.6, 0.03, 4.322),
+            ],
+        ),
         "tags": frame("tags", [(song_id(i), tag, 50.0) for i in range(25) for tag in ("sad", "rock")]),
         "labelled": frame("labelled", [(song_id(i), moods[i % 2], "sad", 0.5) for i in range(20)]),
         "moods": frame(
@@ -157,7 +219,7 @@ def base() -> Config:
 def frames(spark: SparkSession, base: Config) -> dict[str, pd.DataFrame]:
     tables = filled(spark)
     assert set(READS) < set(tables)
-    return {name: frame.toPandas() for name, frame in summarise(tables, base.report, seed=7).items()}
+    return {name: frame.toPandas() for name, frame in summarise(tables, base).items()}
 
 
 @pytest.fixture(scope="module")
@@ -188,19 +250,132 @@ def test_the_funnel_says_how_many_and_why(page: str) -> None:
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", without_plotly(page)))
     for part in (
         "records read 62 2 unreadable: 2 no song id",
-        "filtered 50 10 dropped: 7 no spotify id, 3 language",
-        "de-duplicated 40 10 merged: 10 same name",
+        "filtered 50 10 dropped: 7 no spotify id; 3 language",
+        "de-duplicated 40 10 merged: 6 near title, like artist; 4 same words",
         "with tags 25",
         "with audio features 30",
         "with lyrics 38",
-        "labelled 20 20 without a label: 20 too few tags",
+        "labelled 20 20 without a label: 12 too few tags; 5 no tags; 3 no emotion tag",
     ):
         assert part in text
 
 
+def words(part: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", part).split())
+
+
+def part_of(page: str, title: str) -> str:
+    """From a heading to the next."""
+    found = re.search(rf"<(?:h[23]|summary)[^>]*>{title}<(.*?)<(?:h[23]|summary)\b", page, flags=re.DOTALL)
+    assert found is not None, title
+    return "<" + found.group(1)
+
+
+def rows_of(part: str) -> list[str]:
+    return [words(row) for row in re.findall(r"<tr\b.*?</tr>", part, flags=re.DOTALL)]
+
+
+def test_the_funnel_stands_beside_the_papers(
+    page: str, no_frames: dict[str, pd.DataFrame], base: Config
+) -> None:
+    part = part_of(page, "Beside the paper")
+    assert "This run asks for a Spotify id, a Last.fm id, English;" in words(part)
+    assert rows_of(part)[1:] == [
+        "song records 60 – 1,700,000 –",
+        "with the ids and languages asked for 50 83.3% 37,707 2.2%",
+        "distinct songs 40 80.0% 24,280 64.4%",
+        "with an emotion tag 32 80.0% 11,207 46.2%",  # 5 have no tags, 3 none of emotion
+        "labelled 20 62.5% 11,183 99.8%",
+    ]
+    settings = base.model_dump(mode="json")
+    settings["filter"] = {"required_ids": [], "languages": []}
+    other = part_of(render_report(no_frames, manifest(STEPS[:2], base), settings), "Beside the paper")
+    assert "This run asks for any language;" in words(other)
+    assert rows_of(other)[2:4] == [
+        "with the ids and languages asked for 50 83.3% 37,707 2.2%",
+        "distinct songs – – 24,280 64.4%",
+    ]
+
+
+def test_the_histogram_of_similarities_shows_the_threshold(page: str) -> None:
+    bars, line = figures(page)[0]["data"], figures(page)[0]["layout"]["shapes"]
+    heights = dict(zip(bars[0]["x"], bars[0]["y"], strict=True))
+    assert heights == {0.225: 12, 0.425: 1, 0.925: 1, 0.975: 4}  # 1.0 is in the last bar
+    assert [(shape["x0"], shape["x1"]) for shape in line] == [(0.95, 0.95)]
+    assert figures(page)[0]["layout"]["yaxis"]["type"] == "log"
+    text = words(part_of(page, "Duplicates"))
+    assert "From 0.95 on they are linked" in text
+    assert "Of 18 pairs whose names could be one song's, 4 are linked." in text
+    assert "Linked and yet in two groups: 1; not linked and yet in one, through others: 1." in text
+    assert "1,234 pairs of records were left out" in text
+
+
+def test_the_largest_groups_show_what_was_merged(page: str) -> None:
+    rows = re.findall(r"<tr\b.*?</tr>", part_of(page, "The largest groups"), flags=re.DOTALL)[1:]
+    shown = [[words(cell) for cell in re.findall(r"<td.*?</td>", row, flags=re.DOTALL)] for row in rows]
+    evil = "&lt;script&gt;alert(1)&lt;/script&gt;"
+    assert [(count, name) for count, name, _ in shown] == [
+        ("11", f"{evil} – Artist 0"),
+        ("3", "Song 6 – Artist 6"),
+        ("2", "Song 5 – Artist 5"),
+    ]
+    # the commonest first, and not the representative's own, which m9 has, too
+    assert shown[0][2] == (
+        "Spelling 7 – Artist 0 (2 records) "
+        + " ".join(f"Spelling {i} – Artist 0" for i in range(5))
+        + " and 2 more"
+    )
+    assert "&lt;/script&gt;&lt;img src=x onerror=alert(2)&gt; – unknown artist" in shown[1][2]
+    assert shown[2][2] == "all are spelled so"
+
+
+def test_borderline_pairs_are_one_of_each_combination_on_both_sides(
+    page: str, frames: dict[str, pd.DataFrame]
+) -> None:
+    found = frames["borderline"].sort_values("similarity", ascending=False)
+    nearest_below = [0.93, 0.41, *((211 - i) / 1000 for i in range(8))]
+    assert found["similarity"].round(6).tolist() == [1.0, 0.96, *nearest_below]
+    part = part_of(page, "Borderline pairs")
+    pairs = [words(pair) for pair in re.findall(r"<tbody.*?</tbody>", part, flags=re.DOTALL)]
+    assert len(pairs) == len(found) + 1
+    assert pairs[0].startswith("1.0000 Artist 0 Spelling 0 – – – merged Artist 0 Spelling 1 – – –")
+    # two such pairs are merged, one is not: any of them stands for all
+    assert pairs[1].startswith("0.9600")
+    assert "name: same words; album: same; year: unknown; length: near" in pairs[1]
+    assert pairs[1].endswith("3 such pairs, 2 merged.")
+    assert pairs[2] == "below the threshold of 0.95"
+    assert pairs[3].startswith("0.9300 – &lt;/script&gt;")
+    assert " merged " in pairs[3]
+    assert (
+        "Artist 2 – Best of &lt;b&gt;2&lt;/b&gt; 1975 3:05 kept apart Artist 3 Beyond &amp; Above" in pairs[4]
+    )
+
+
+def test_another_seed_picks_another_pair_of_a_combination(spark: SparkSession, base: Config) -> None:
+    tables, picked = filled(spark), set()
+    for seed in range(6):
+        config = base.model_copy(update={"seed": seed})
+        found = summarise(tables, config)["borderline"].where("similarity = 0.96").collect()
+        picked |= {row["song_id"] for row in found}
+        assert len(found) == 1
+    assert 1 < len(picked) <= 3
+
+
+def test_the_weights_say_what_each_level_is_worth(page: str) -> None:
+    part = part_of(page, "Match weights")
+    assert "the share of all pairs that match, 12.5%" in words(part)
+    # names can tell more than albums do
+    assert rows_of(part)[1:] == [
+        "name same title and artist 0.6000 0.0300 4.3",
+        "name title, other artist 0.0008 0.4000 -9.0",
+        "album same 0.5000 0.0300 4.1",
+        "album differs 0.5000 0.9700 -1.0",
+    ]
+
+
 def test_models_stand_beside_their_baselines_on_test_songs(page: str) -> None:
-    rows = [row for row in re.findall(r"<tr>.*?</tr>", page, flags=re.DOTALL) if "s</td>" in row]
-    names = [re.sub(r"<[^>]+>|\s+", " ", row).split()[:2] for row in rows]
+    rows = rows_of(part_of(page, "Models"))[1:]
+    names = [row.split()[:2] for row in rows]
     assert names == [["majority", "baseline"], ["tfidf", "logistic"], ["modified", "tbert"]]
     assert "0.764" in rows[2]  # the paper's
     assert "80.0%" in page
@@ -216,6 +391,10 @@ def test_names_from_the_corpus_are_escaped(page: str, frames: dict[str, pd.DataF
         "seeds": frames["seeds"].assign(title=EVIL, seed_title=CLOSER, reason=EVIL),
         "labels": frames["labels"].assign(mood=EVIL),
         "topic_terms": frames["topic_terms"].assign(term=EVIL),
+        "borderline": frames["borderline"].assign(artist_a=EVIL, title_b=CLOSER, album_a=EVIL, name=CLOSER),
+        "groups": frames["groups"].assign(artist=EVIL, title=CLOSER),
+        "spellings": frames["spellings"].assign(artist=CLOSER, title=EVIL),
+        "match_weights": frames["match_weights"].assign(comparison=EVIL, level=CLOSER),
     }
     for text in (page, render_report(shown, manifest(STEPS, base), base.model_dump(mode="json"))):
         text = without_plotly(text)
@@ -231,13 +410,14 @@ def test_names_from_the_corpus_are_escaped(page: str, frames: dict[str, pd.DataF
 def test_figures_are_what_they_say(page: str) -> None:
     titles = re.findall(r'<div class="chart" role="img" aria-label="([^"]+)">', page)
     assert titles == [
+        "pairs by similarity",
         "training and validation loss of modified tbert, adamw",
         "map of songs coloured by mood",
         "map of songs coloured by cluster",
         "silhouette by number of clusters",
         "distortion by number of clusters",
     ]
-    curve, by_mood, by_cluster, silhouette, _ = figures(page)
+    _, curve, by_mood, by_cluster, silhouette, _ = figures(page)
     assert [trace["name"] for trace in curve["data"]] == ["train", "validation"]
     assert [trace["name"] for trace in by_mood["data"]][-2:] == ["happy", "sad"]
     for figure in (by_mood, by_cluster):
@@ -261,7 +441,7 @@ def test_there_are_no_lyrics_on_the_page(page: str) -> None:
 @pytest.fixture(scope="module")
 def no_frames(spark: SparkSession, base: Config) -> dict[str, pd.DataFrame]:
     tables = {name: spark.createDataFrame([], TABLES[name].schema) for name in READS}
-    return {name: frame.toPandas() for name, frame in summarise(tables, base.report, seed=7).items()}
+    return {name: frame.toPandas() for name, frame in summarise(tables, base).items()}
 
 
 @pytest.mark.parametrize("steps", [[], STEPS])
@@ -272,6 +452,9 @@ def test_with_all_tables_empty_each_part_says_why(
     for part in ("No labels in this run", "No topics", "nothing to map", "Nothing is recommended"):
         assert part in text
     assert "Too few songs" in text
+    assert "No two records in this run have names that could be one song's" in text
+    for part in ("The largest groups", "Borderline pairs", "Match weights"):
+        assert part not in text
     assert ("No song records" in text) == (not steps)
     assert "nan" not in re.sub(r"<[^>]+>", " ", text).split()
 
@@ -282,7 +465,7 @@ def test_the_same_tables_make_the_same_page(
     shuffled = {
         name: frame.repartition(3).orderBy(frame.columns[-1]) for name, frame in filled(spark).items()
     }
-    again = {name: frame.toPandas() for name, frame in summarise(shuffled, base.report, seed=7).items()}
+    again = {name: frame.toPandas() for name, frame in summarise(shuffled, base).items()}
     assert render_report(again, manifest(STEPS, base), base.model_dump(mode="json")) == page
 
 

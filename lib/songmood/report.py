@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import html
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -18,17 +20,22 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from songmood import config
+from songmood.tables import DUPLICATE_PAIRS
 
 # What the page reads; of the other tables the manifest's counts are enough.
 READS = (
-    *("deduped", "tags", "labelled", "moods", "clusters", "cluster_selection", "topic_terms"),
+    *("filtered", "deduped", "duplicates", "duplicate_pairs", "match_weights"),
+    *("tags", "labelled", "moods", "clusters", "cluster_selection", "topic_terms"),
     *("model_metrics", "training_curves", "recommendations", "retrieval_metrics"),
 )
 
+# The paper's sections 3.1 and 3.2: how many songs were left; the first figure is rounded there.
+_PAPER_FUNNEL = (1_700_000, 37_707, 24_280, 11_207, 11_183)
+_IDS = {"spotify_id": "a Spotify id", "lastfm_id": "a Last.fm id"}
 # Accuracy in the paper's table 1, on its own 11,183 songs.
 _PAPER = {"simple_bert": 0.727, "fine_tuned_bert": 0.739, "modified_tbert": 0.764}
 _BASELINES = ("majority", "tfidf_logistic", "chance")
@@ -41,33 +48,47 @@ _STYLES = (
 _OTHERS = ("#8a8f98", "circle-open")
 _ROWS = 20_000  # bound of what is read of tables that are small by nature
 _LONGEST_NAME = 80
+# Of duplicates: as many as a person looks through.
+_BINS, _PAIRS, _GROUPS, _SPELLINGS = 20, 20, 10, 6
+_COMPARISONS = DUPLICATE_PAIRS.column_names[3:]
+_SHOWN = ("artist", "title", "album", "year", "duration_s")
 
 
-def summarise(tables: Mapping[str, DataFrame], settings: config.Report, seed: int) -> dict[str, DataFrame]:
+def summarise(tables: Mapping[str, DataFrame], settings: config.Config) -> dict[str, DataFrame]:
     """What the page shows of the tables named in READS, as frames small enough for the driver.
 
+    similarities: bin (0 to 19, of a width of 0.05), linked, merged, pairs; borderline: pairs of records
+    near `dedupe.threshold`, with both records (`artist_a`, `artist_b`, ...); groups: the largest, and
+    spellings: names that were merged into them; match_weights;
     labels, moods: mood, songs; songs_with_tags: songs; map: song_id, x, y, cluster, mood, artist,
-    title, at most `map_songs`, by hash; seeds: the recommendations of `seed_songs` songs, by hash,
-    with names; and cluster_selection, topic_terms, model_metrics, training_curves, retrieval_metrics.
+    title, at most `report.map_songs`, by hash; seeds: the recommendations of `report.seed_songs` songs,
+    by hash, with names; and cluster_selection, topic_terms, model_metrics, training_curves,
+    retrieval_metrics.
     """
+    shown, seed = settings.report, settings.seed
     names = tables["deduped"].select("song_id", "artist", "title")
     moods = tables["moods"].select("song_id", "mood")
     points = tables["clusters"].select("song_id", "x", "y", "cluster")
-    points = points.orderBy(F.xxhash64("song_id", F.lit(seed)), "song_id").limit(settings.map_songs)
-    recommended = tables["recommendations"].where(F.col("rank") <= settings.recommendations)
+    points = points.orderBy(F.xxhash64("song_id", F.lit(seed)), "song_id").limit(shown.map_songs)
+    recommended = tables["recommendations"].where(F.col("rank") <= shown.recommendations)
     seeds = (
         recommended.where(F.col("rank") == 1)
         .select("seed_song_id")
         .orderBy(F.xxhash64("seed_song_id", F.lit(seed)), "seed_song_id")
-        .limit(settings.seed_songs)
+        .limit(shown.seed_songs)
     )
     seed_names = names.select(
         F.col("song_id").alias("seed_song_id"),
         F.col("artist").alias("seed_artist"),
         F.col("title").alias("seed_title"),
     )
-    small = ("cluster_selection", "topic_terms", "model_metrics", "training_curves", "retrieval_metrics")
+    small = (
+        *("match_weights", "cluster_selection", "topic_terms"),
+        *("model_metrics", "training_curves", "retrieval_metrics"),
+    )
     return {
+        **_summarise_pairs(tables, settings.dedupe.threshold, seed),
+        **_summarise_groups(tables),
         "labels": _count_by_mood(tables["labelled"]),
         "moods": _count_by_mood(moods),
         "songs_with_tags": tables["tags"].agg(F.count_distinct("song_id").alias("songs")),
@@ -90,6 +111,7 @@ def render_report(
     """
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters["number"] = _number
+    page.filters["percent"] = _percent
     page.filters["words"] = lambda name: str(name).replace("_", " ")
     source = resources.files("songmood").joinpath("report.html.j2").read_text(encoding="utf-8")
     steps: list[dict[str, Any]] = manifest["steps"]
@@ -97,6 +119,8 @@ def render_report(
         run=manifest,
         headline=_headline(frames, steps),
         funnel=_funnel(frames, steps),
+        beside_paper=_beside_paper(steps, settings),
+        duplicates=_duplicates(frames, steps, settings),
         labels=_bars(frames["labels"]),
         moods=_bars(frames["moods"]),
         models=_models(frames["model_metrics"]),
@@ -111,6 +135,83 @@ def render_report(
         settings=yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True),
         plotly=Markup(get_plotlyjs()),
     )
+
+
+def _summarise_pairs(tables: Mapping[str, DataFrame], threshold: float, seed: int) -> dict[str, DataFrame]:
+    """similarities and borderline; a pair is linked from `threshold` on, merged if in one group.
+
+    Borderline are the combinations of levels whose similarity is nearest the threshold, half of them
+    on each side, and of each combination one pair, by hash: the nearest pairs of a large corpus would
+    all be of one combination, and a person would judge the same case twenty times.
+    """
+    representatives = tables["duplicates"].select("song_id", "representative_id")
+    pairs = (
+        tables["duplicate_pairs"]
+        .join(representatives, "song_id", "left")
+        .join(representatives.toDF("other_id", "other_representative_id"), "other_id", "left")
+        .withColumns(
+            {
+                "bin": F.least(F.floor(F.col("similarity") * _BINS), F.lit(_BINS - 1)),
+                "linked": F.col("similarity") >= threshold,
+                "merged": F.coalesce("representative_id", "song_id")
+                == F.coalesce("other_representative_id", "other_id"),
+            }
+        )
+    )
+    counted = F.count(F.lit(1)).alias("pairs")
+    by_chance = F.struct(
+        F.xxhash64("song_id", "other_id", F.lit(seed)).alias("chance"),
+        "song_id",
+        "other_id",
+        "similarity",
+        "linked",
+        "merged",
+    )
+    combinations = pairs.groupBy(*_COMPARISONS).agg(
+        counted, F.count_if("merged").alias("pairs_merged"), F.min(by_chance).alias("pair")
+    )
+    nearest = Window.partitionBy("linked").orderBy(
+        F.abs(F.col("similarity") - threshold), "song_id", "other_id"
+    )
+    borderline = (
+        combinations.select("pairs", "pairs_merged", "pair.*", *_COMPARISONS)
+        .withColumn("place", F.row_number().over(nearest))
+        .where(F.col("place") <= _PAIRS // 2)
+    )
+    for side, key in (("a", "song_id"), ("b", "other_id")):
+        records = tables["filtered"].select(
+            F.col("song_id").alias(key), *(F.col(name).alias(f"{name}_{side}") for name in _SHOWN)
+        )
+        borderline = borderline.join(records, key, "left")
+    return {
+        "similarities": pairs.groupBy("bin", "linked", "merged").agg(counted),
+        "borderline": borderline,
+    }
+
+
+def _summarise_groups(tables: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
+    """groups: the largest; spellings: the commonest names in them that are not the representative's."""
+    groups = (
+        tables["deduped"]
+        .where("version_count > 1")
+        .orderBy(F.desc("version_count"), "song_id")
+        .limit(_GROUPS)
+        .select(F.col("song_id").alias("representative_id"), "artist", "title", "version_count")
+    )
+    named = groups.drop("version_count").toDF("representative_id", "known_artist", "known_title")
+    commonest = Window.partitionBy("representative_id").orderBy(F.desc("records"), "artist", "title")
+    spellings = (
+        tables["duplicates"]
+        .join(F.broadcast(named), "representative_id")
+        .join(tables["filtered"].select("song_id", "artist", "title"), "song_id")
+        .where("NOT (artist <=> known_artist AND title <=> known_title)")
+        .groupBy("representative_id", "artist", "title")
+        .agg(F.count(F.lit(1)).alias("records"))
+        .withColumn("place", F.row_number().over(commonest))
+        .withColumn("spellings", F.count(F.lit(1)).over(Window.partitionBy("representative_id")))
+        .where(F.col("place") <= _SPELLINGS)
+    )
+    return {"groups": groups, "spellings": spellings}
 
 
 def _count_by_mood(songs: DataFrame) -> DataFrame:
@@ -161,7 +262,7 @@ def _funnel(frames: Mapping[str, pd.DataFrame], steps: Sequence[Mapping[str, Any
     stages = [
         ("records read", read + sum(count for _, count in rejects), rejects, "unreadable"),
         ("filtered", _rows(steps, "filtered"), _reasons(steps, "filter", "dropped"), "dropped"),
-        ("de-duplicated", _rows(steps, "deduped"), _reasons(steps, "dedupe", "duplicates"), "merged"),
+        ("de-duplicated", _rows(steps, "deduped"), _how_names_compare(steps), "merged"),
         ("with tags", tagged, [], ""),
         ("with audio features", _rows(steps, "audio_features"), [], ""),
         ("with lyrics", _rows(steps, "lyrics"), [], ""),
@@ -180,6 +281,124 @@ def _funnel(frames: Mapping[str, pd.DataFrame], steps: Sequence[Mapping[str, Any
         for name, rows, reasons, verb in stages
         if rows is not None
     ]
+
+
+def _how_names_compare(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """Match reasons by their first part: all of it would be dozens of combinations."""
+    counts: Counter[str] = Counter()
+    for reason, count in _reasons(steps, "dedupe", "duplicates"):
+        counts[reason.partition(";")[0]] += count
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _beside_paper(steps: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The paper's stages: name, rows and share of the stage before, of this run and of the paper."""
+    reasons = dict(_reasons(steps, "label", "dropped"))
+    songs, labelled = _rows(steps, "deduped"), _rows(steps, "labelled")
+    emotional = None  # without emotion words, label does not ask for one
+    if songs is not None and labelled is not None and settings["label"]["emotion_words"]:
+        emotional = songs - reasons.get("no_tags", 0) - reasons.get("no_emotion_tag", 0)
+    stages = (
+        ("song records", _rows(steps, "songs")),
+        ("with the ids and languages asked for", _rows(steps, "filtered")),
+        ("distinct songs", songs),
+        ("with an emotion tag", emotional),
+        ("labelled", labelled),
+    )
+    asked = settings["filter"]
+    ids = [_IDS[name] for name in asked["required_ids"]]
+    languages = " or ".join(language.capitalize() for language in asked["languages"])
+    return {
+        "asked": ", ".join([*ids, languages or "any language"]),
+        "stages": [
+            {
+                "name": name,
+                "rows": rows,
+                "share": _share(rows, stages[i - 1][1]) if i else None,
+                "paper": _PAPER_FUNNEL[i],
+                "paper_share": _share(_PAPER_FUNNEL[i], _PAPER_FUNNEL[i - 1]) if i else None,
+            }
+            for i, (name, rows) in enumerate(stages)
+        ],
+    }
+
+
+def _duplicates(
+    frames: Mapping[str, pd.DataFrame], steps: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The section on duplicates: figures in words, the histogram, groups, borderline pairs, weights."""
+    counts, threshold = frames["similarities"], settings["dedupe"]["threshold"]
+    linked, merged = counts["linked"].astype(bool), counts["merged"].astype(bool)
+    figures: dict[str, Any] = next((step["figures"] for step in steps if step["step"] == "dedupe"), {})
+    return {
+        "unit": settings["dedupe"]["unit"],
+        "threshold": threshold,
+        "pairs": counts["pairs"].sum(),
+        "linked": counts.loc[linked, "pairs"].sum(),
+        "linked_apart": counts.loc[linked & ~merged, "pairs"].sum(),
+        "below_merged": counts.loc[~linked & merged, "pairs"].sum(),
+        "left_out": figures.get("pairs_left_out"),
+        "match_share": figures.get("match_share"),
+        "histogram": _similarities(counts, threshold),
+        "groups": _groups(frames["groups"], frames["spellings"]),
+        "borderline": _borderline(frames["borderline"]),
+        "weights": _match_weights(frames["match_weights"]),
+    }
+
+
+def _groups(groups: pd.DataFrame, spellings: pd.DataFrame) -> list[dict[str, Any]]:
+    """The largest duplicate groups: name, records, other spellings with their records, how many more."""
+    ordered = groups.sort_values(["version_count", "representative_id"], ascending=[False, True])
+    found = []
+    for group in ordered.to_dict("records"):
+        of_group = spellings[spellings["representative_id"] == group["representative_id"]]
+        others = of_group.sort_values("place").to_dict("records")
+        found.append(
+            {
+                "name": _name(group["title"], group["artist"]),
+                "records": group["version_count"],
+                "spellings": [(_name(o["title"], o["artist"]), o["records"]) for o in others],
+                "more": others[0]["spellings"] - len(others) if others else 0,
+            }
+        )
+    return found
+
+
+def _borderline(pairs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Pairs from the most similar to the least: each with its two records, levels and what was done."""
+    ordered = pairs.sort_values(["similarity", "song_id", "other_id"], ascending=[False, True, True])
+    return [
+        {
+            **{name: pair[name] for name in ("similarity", "linked", "merged", "pairs", "pairs_merged")},
+            "records": [
+                [
+                    *(_cut(_known(pair[f"{name}_{side}"], "–")) for name in ("artist", "title", "album")),
+                    _year(pair[f"year_{side}"]),
+                    _length(pair[f"duration_s_{side}"]),
+                ]
+                for side in "ab"
+            ],
+            "levels": [(name, pair[name]) for name in _COMPARISONS],
+        }
+        for pair in ordered.to_dict("records")
+    ]
+
+
+def _match_weights(weights: pd.DataFrame) -> list[dict[str, Any]]:
+    """Levels of each comparison, heaviest first; the comparison that can tell most, first."""
+    rows = [{str(name): value for name, value in row.items()} for row in weights.to_dict("records")]
+    of = {
+        row["comparison"]: [r["weight"] for r in rows if r["comparison"] == row["comparison"]] for row in rows
+    }
+    return sorted(
+        rows,
+        key=lambda row: (
+            min(of[row["comparison"]]) - max(of[row["comparison"]]),
+            row["comparison"],
+            -row["weight"],
+            row["level"],
+        ),
+    )
 
 
 def _bars(counts: pd.DataFrame) -> list[dict[str, Any]]:
@@ -250,6 +469,44 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 # -- figures -----------------------------------------------------------------------------------
+
+
+def _similarities(counts: pd.DataFrame, threshold: float) -> Markup | None:
+    """How many pairs are how similar, on a log scale: most are nearly certain, one way or the other."""
+    if counts.empty:
+        return None
+    pairs = counts.groupby("bin")["pairs"].sum().sort_index()
+    edges = [(i / _BINS, (i + 1) / _BINS) for i in pairs.index.tolist()]
+    figure = go.Figure()
+    figure.add_bar(
+        x=[round((low + high) / 2, 4) for low, high in edges],
+        y=pairs.tolist(),
+        width=1 / _BINS,
+        marker={"color": _STYLES[1][0], "line": {"width": 0}},
+        customdata=[f"{low:.2f} to {high:.2f}" for low, high in edges],
+        hovertemplate="similarity %{customdata}: %{y:,} pairs<extra></extra>",
+    )
+    figure.add_vline(x=threshold, line={"color": _STYLES[5][0], "dash": "dash", "width": 2})
+    figure.add_annotation(
+        x=threshold, y=1, yref="paper", yanchor="top", xanchor="right", showarrow=False,
+        text=f"threshold {threshold:g} ", font={"color": _STYLES[5][0]},
+    )  # fmt: skip
+    figure.update_layout(
+        height=260,
+        showlegend=False,
+        bargap=0,
+        xaxis={"title": "similarity", "range": [0, 1], "dtick": 0.1},
+        # from below 1, so that a single pair shows; to above the highest, for the threshold's name
+        yaxis={
+            "title": "pairs (log)",
+            "type": "log",
+            "range": [-0.3, math.log10(pairs.max()) + 0.5],
+            "dtick": 1,
+            "tickformat": ",",
+            "automargin": True,
+        },
+    )
+    return _json(figure)
 
 
 def _maps(points: pd.DataFrame) -> list[dict[str, Any]]:
@@ -385,8 +642,29 @@ def _known(value: Any, otherwise: str) -> str:
 
 
 def _name(title: Any, artist: Any) -> str:
-    name = f"{_known(title, 'untitled')} – {_known(artist, 'unknown artist')}"
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+    return _cut(f"{_known(title, 'untitled')} – {_known(artist, 'unknown artist')}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
+
+
+def _year(year: Any) -> str:
+    return "–" if year is None or pd.isna(year) else str(int(year))
+
+
+def _length(seconds: Any) -> str:
+    if seconds is None or pd.isna(seconds):
+        return "–"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None or pd.isna(share) else f"{share:.1%}"
 
 
 def _number(value: Any, digits: int = 0) -> str:
