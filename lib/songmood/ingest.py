@@ -53,7 +53,8 @@ REQUIRED = (
     "title",
 )  # columns a CSV or Parquet file must have; their values may be empty
 
-# ISO 639 codes, as MusicBrainz gives them, of the languages that WASABI's detector names.
+# ISO 639 codes, of three letters as MusicBrainz gives them and of two, of the languages that WASABI's
+# detector names.
 LANGUAGES = {
     **{"afr": "afrikaans", "ara": "arabic", "bul": "bulgarian", "cat": "catalan", "ces": "czech"},
     **{"cym": "welsh", "dan": "danish", "deu": "german", "ell": "greek", "eng": "english"},
@@ -65,8 +66,16 @@ LANGUAGES = {
     **{"slk": "slovak", "slv": "slovene", "spa": "spanish", "sqi": "albanian", "srp": "serbian"},
     **{"swa": "swahili", "swe": "swedish", "tgl": "tagalog", "tha": "thai", "tur": "turkish"},
     **{"ukr": "ukrainian", "vie": "vietnamese", "zho": "chinese"},
-    **{"en": "english", "fr": "french", "de": "german", "es": "spanish", "it": "italian"},
-    **{"pt": "portuguese", "nl": "dutch", "sv": "swedish", "ja": "japanese", "zh": "chinese"},
+    **{"af": "afrikaans", "ar": "arabic", "bg": "bulgarian", "ca": "catalan", "cs": "czech"},
+    **{"cy": "welsh", "da": "danish", "de": "german", "el": "greek", "en": "english"},
+    **{"et": "estonian", "eu": "basque", "fa": "persian", "fi": "finnish", "fr": "french"},
+    **{"ga": "irish", "gl": "galician", "he": "hebrew", "hi": "hindi", "hr": "croatian"},
+    **{"hu": "hungarian", "id": "indonesian", "is": "icelandic", "it": "italian", "ja": "japanese"},
+    **{"ko": "korean", "la": "latin", "lv": "latvian", "lt": "lithuanian", "nl": "dutch"},
+    **{"no": "norwegian", "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian"},
+    **{"sk": "slovak", "sl": "slovene", "es": "spanish", "sq": "albanian", "sr": "serbian"},
+    **{"sw": "swahili", "sv": "swedish", "tl": "tagalog", "th": "thai", "tr": "turkish"},
+    **{"uk": "ukrainian", "vi": "vietnamese", "zh": "chinese"},
 }
 NO_LANGUAGE = ("zxx", "mul", "mis", "und", "unknown", "none")  # no words, several, not known
 

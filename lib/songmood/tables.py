@@ -103,7 +103,12 @@ REJECTS = Table(
     checks=("length(raw) <= 1000",),
     reason="reason",
 )
-FILTERED = Table("filtered", "Songs with the ids and languages asked for.", ("song_id",), SONG_COLUMNS)
+FILTERED = Table(
+    "filtered",
+    "Songs with the ids and languages asked for; the language is the one given, or else detected.",
+    ("song_id",),
+    SONG_COLUMNS,
+)
 DROPPED = Table(
     "dropped",
     "Songs a step did not keep, and why. Dropped by label means: not used for training.",

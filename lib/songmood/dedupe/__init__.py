@@ -69,7 +69,7 @@ def iterate_duplicates(songs: DataFrame, settings: Dedupe) -> Duplicates:
     pairs = levels.withColumn("similarity", weights.similarity())
     linked = pairs.where(F.col("similarity") >= settings.threshold)
     links = linked.select(F.col("song_id_b").alias("song_id"), F.col("song_id_a").alias("linked_id"))
-    groups = hold_together(iterate_groups(links), named, weights, settings)
+    groups = hold_together(iterate_groups(links), named, weights, settings).localCheckpoint()
     return Duplicates(groups, named, pairs, weights, int(candidates.left_out.get["pairs"]))
 
 
