@@ -50,6 +50,7 @@ SAME_NAME = LEVELS["name"].index("same title and artist")
 APART = -1  # the level of names that cannot be one song's
 _NEAR, _ALIKE = 0.88, 0.75
 
+Sides = dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]  # a field's values on both sides
 FIELDS = (*Name._fields, "title_artists", "album", "year", "duration_s", "language", *IDS)
 
 
@@ -103,7 +104,7 @@ def _id_levels(pairs: pd.DataFrame) -> npt.NDArray[Any]:
 
 
 def _name_levels(pairs: pd.DataFrame, settings: Dedupe) -> npt.NDArray[Any]:
-    sides = {f: (pairs[f"{f}_a"].to_numpy(), pairs[f"{f}_b"].to_numpy()) for f in Name._fields}
+    sides: Sides = {f: (pairs[f"{f}_a"].to_numpy(), pairs[f"{f}_b"].to_numpy()) for f in Name._fields}
     same_title = _same_titles(sides)
     titles = np.maximum(_ratios(*sides["key"]), _ratios(*sides["sound"]))
     titles = np.where(same_title, 1.0, titles)
@@ -138,9 +139,6 @@ def _name_levels(pairs: pd.DataFrame, settings: Dedupe) -> npt.NDArray[Any]:
     only_by_name = np.minimum(levels, at("common title, no artist"))
     levels = np.where(says_nothing, only_by_name, levels)
     return np.where(_told_apart(sides), APART, levels)
-
-
-Sides = dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
 
 
 def _same_titles(sides: Sides) -> npt.NDArray[Any]:
