@@ -74,7 +74,8 @@ def parsed_records(manifest: dict[str, Any]) -> pd.DataFrame:
 
     from songmood.dedupe.parse import name_songs
 
-    spark = SparkSession.builder.master("local[*]").config("spark.driver.memory", "4g").getOrCreate()
+    builder = SparkSession.builder.master("local[*]").config("spark.driver.memory", "4g")
+    spark = builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()
     songs = spark.read.parquet(table(manifest, "filtered").strip("'").removesuffix("/*.parquet"))
     named = name_songs(songs, load_config(ROOT / "conf" / "base.yaml").dedupe)
     columns = (

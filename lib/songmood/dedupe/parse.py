@@ -47,9 +47,8 @@ VERSION_WORDS = {
 _TRACK_NUMBER = re.compile(
     r"^(?:track\s*)?(?:0\d{1,2}\s*[-._):]\s*(?=\w)|(?:\d{1,2}\s*[.)]\s+|[a-d]\d{1,2}\s*[-.)]\s+)(?=.*[^\W\d_]))"
 )
-_TIGHT_COLON = re.compile(
-    r"^([^:]{1,80}):(?=[^\s\d])"
-)  # WASABI's 'Artist:Title'; 'Medley: A/B' and '3:16' are titles
+# WASABI's 'Artist:Title'; 'Medley: A/B' and '3:16' are titles.
+_TIGHT_COLON = re.compile(r"^([^:]{1,80}):(?=[^\s\d])")
 _BETWEEN = re.compile(r"\s+([-/|~])\s+")
 _LOOSE_SEPARATOR = re.compile(r"\s*[:;/]\s+|\s+by\s+")
 # After a dash: 'club mix', 'live at the hall', 'take 2'; not 'live and let die', 'take me home'.
@@ -68,32 +67,9 @@ _NUMBER = re.compile(r"(?<!\w)(\d+)(?:st|nd|rd|th)?(?!\w)")
 _NUMERAL = re.compile(r"(?<!\w)(i{1,3}|iv|vi{0,3}|ix|xi{0,3})(?!\w)")
 _COUNTED = re.compile(r"\b(?:part|pt|no|nr|vol|volume|chapter|act|book|number) (\w+)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_ROMAN = {
-    "i": 1,
-    "ii": 2,
-    "iii": 3,
-    "iv": 4,
-    "v": 5,
-    "vi": 6,
-    "vii": 7,
-    "viii": 8,
-    "ix": 9,
-    "x": 10,
-    "xi": 11,
-    "xii": 12,
-}
-_WORDS = {
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-}
+_NUMERALS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+_NUMBER_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_COUNTS = {word: n for words in (_NUMERALS, _NUMBER_WORDS) for n, word in enumerate(words, 1)}
 _ARTICLE = re.compile(r"^(?:the|a|an|la|le|les|el|los|las|il|lo|gli|der|die|das|l|o|os|as) (?=\S)")
 
 # Spellings of one sound: what transliterations and ears confuse, applied in this order.
@@ -110,7 +86,8 @@ _SOUNDS = [
 class Name(NamedTuple):
     """A song record as names, all plain lower-case text; empty where the record says nothing.
 
-    artist   who it is by: the artist's field, or the title's prefix where that is empty
+    artist   who it is by: who stands before a tight colon, else the artist's field, else who stands
+             before a dash
     people   everyone named, '|' between: the artist, who stands before the title, guests
     credits  the same and their parts ('simon', 'garfunkel')
     title    what it is called, with subtitles; without artist, guests, versions and editions
@@ -295,11 +272,8 @@ def _without_artist(text: str, credited: set[str]) -> str:
 
 def _numbers(words: str) -> set[str]:
     found = {number.lstrip("0") or "0" for number in _NUMBER.findall(words)}
-    found |= {str(_ROMAN[numeral]) for numeral in _NUMERAL.findall(words) if len(numeral) > 1}
-    for counted in _COUNTED.findall(words):
-        if value := _ROMAN.get(counted) or _WORDS.get(counted):
-            found.add(str(value))
-    return found
+    found |= {str(_COUNTS[numeral]) for numeral in _NUMERAL.findall(words) if len(numeral) > 1}
+    return found | {str(_COUNTS[word]) for word in _COUNTED.findall(words) if word in _COUNTS}
 
 
 # -- tables -----------------------------------------------------------------------------------------
