@@ -34,7 +34,7 @@ from songmood.names import (
 VERSION_WORDS = {
     **dict.fromkeys(("live", "unplugged", "concert", "vivo", "bootleg", "session", "sessions"), "live"),
     **dict.fromkeys(("remix", "remixed", "rmx", "mix", "dub", "mashup", "rework", "megamix"), "remix"),
-    **dict.fromkeys(("acoustic", "acustico", "acustica", "acoustique", "akustik"), "acoustic"),
+    **dict.fromkeys(("acoustic", "acustico", "acustica", "acoustique", "akustik", "stripped"), "acoustic"),
     **dict.fromkeys(("demo", "rehearsal", "outtake", "take"), "demo"),
     **dict.fromkeys(("instrumental", "instrumentale"), "instrumental"),
     **dict.fromkeys(("karaoke", "playback"), "karaoke"),
