@@ -33,6 +33,7 @@ _GUESTS = re.compile(
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _LAST_DASH = re.compile(r"^(.*\S)\s+-\s+(.*)$")
 _WORD = re.compile(r"\w+")
+_NO_WORD = re.compile(r"[^A-Za-z0-9]")
 
 # An edition mark is made of these words alone and has one of the marks, or one of the phrases.
 _MARKS = {"remaster", "remastered", "explicit", "clean", "censored", "uncensored", "mono", "stereo"}
@@ -125,7 +126,10 @@ def _unescape(text: str | None) -> str | None:
 
 def fold(text: str | None) -> str:
     """Lower-case ASCII with single spaces; other alphabets as they are written in Latin letters."""
-    text = unicodedata.normalize("NFKC", _unescape(text) or "")
+    text = _unescape(text) or ""
+    if text.isascii():
+        return " ".join(text.translate(_JOINED).casefold().split())
+    text = unicodedata.normalize("NFKC", text)
     # the accents first: anyascii would give combining marks of their own a letter
     text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).translate(_JOINED)
     return " ".join(anyascii(unicodedata.normalize("NFC", text)).casefold().split())
@@ -159,12 +163,15 @@ def is_edition(text: str) -> bool:
     return known and (not _MARKS.isdisjoint(words) or bool(_EDITION_PHRASES.search(" ".join(words))))
 
 
+@lru_cache(maxsize=100_000)
 def plain(text: str) -> str:
     """Letters, digits and single spaces; 'and' for & and a lone +; acronyms and stylised names joined."""
     for pattern, letter in _SPELLED:
         text = pattern.sub(letter, text)
     text = _ACRONYM.sub(lambda m: m[0].replace(".", ""), text)
     text = re.sub(r"&|(?<= )\+(?= )", " and ", text)
-    # marks (M) are vowels in some alphabets; Latin accents are gone by now
-    text = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in text)
+    if text.isascii():
+        text = _NO_WORD.sub(" ", text)
+    else:  # marks (M) are vowels in some alphabets; Latin accents are gone by now
+        text = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in text)
     return _N_AS_AND.sub(" and ", " ".join(text.split()))

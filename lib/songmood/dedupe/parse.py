@@ -13,8 +13,9 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 from rapidfuzz import fuzz
 
@@ -24,6 +25,7 @@ from songmood.names import (
     is_edition,
     normalise_artist,
     normalise_title,
+    normalised_artist,
     plain,
     without_editions,
     without_guests,
@@ -283,8 +285,9 @@ def name_songs(songs: DataFrame, settings: Dedupe) -> DataFrame:
     """Songs as names to compare: song_id, the fields of Name, and what else compare.py looks at.
 
     A song without an artist whose title has another song's artist before or after a dash, slash or colon
-    gets that one. `title_artists` is how many artists have a title of that name; `album` is '' where more
-    than `dedupe.max_album_songs` songs are on one ('Other Songs' is no album). Texts are never null.
+    gets that one. `common_title` says whether several artists have a title of that name; `album` is ''
+    where more than `dedupe.max_album_songs` songs are on one ('Other Songs' is no album). Texts are never
+    null.
     """
     nameless = frozenset(normalise_artist(name) for name in settings.nameless_artists)
     texts = ("album", "language", "isrc", "musicbrainz_id", "spotify_id", "lastfm_id")
@@ -292,53 +295,35 @@ def name_songs(songs: DataFrame, settings: Dedupe) -> DataFrame:
         "song_id", "artist", "title", "duration_s", F.col("year").cast("double").alias("year"),
         *(F.coalesce(name, F.lit("")).alias(name) for name in texts),
     )  # fmt: skip
-    by = StructType([StructField("known", StringType()), StructField("possible", ArrayType(StringType()))])
-    rows = rows.mapInPandas(
-        partial(_look_for_artists, nameless=nameless), StructType([*rows.schema.fields, *by.fields])
-    )
-    known = rows.select(F.col("known").alias("artist_name")).where("known IS NOT NULL").distinct()
-    possible = rows.select("song_id", F.posexplode("possible").alias("place", "artist_name"))
-    found = (
-        possible.join(known, "artist_name")
-        .groupBy("song_id")
-        .agg(F.min_by("artist_name", "place").alias("found"))
-    )
-    artist = F.when(F.col("known").isNotNull(), F.col("artist")).otherwise(F.col("found"))
-    rows = rows.join(found, "song_id", "left").withColumn("artist", artist).drop(*by.names, "found")
     named = [StructField(name, StringType()) for name in Name._fields]
     others = [field for field in rows.schema.fields if field.name not in ("artist", "title")]
-    rows = rows.mapInPandas(partial(_parse_batches, nameless=nameless), StructType([*named, *others]))
-    artists = (
-        rows.where("artist <> ''")
-        .groupBy("key")
-        .agg(F.countDistinct("artist").cast("int").alias("title_artists"))
+    told = rows.join(_artists_in_titles(rows, nameless), "song_id", "left")
+    rows = told.withColumn("artist", F.coalesce("found", "artist")).mapInPandas(
+        partial(_parse_batches, nameless=nameless), StructType([*named, *others])
     )
-    albums = rows.groupBy("album").agg((F.count("*") > settings.max_album_songs).alias("no_album"))
-    return (
-        rows.join(artists, "key", "left")
-        .join(albums, "album")
-        .withColumns(
-            {
-                "title_artists": F.coalesce("title_artists", F.lit(0)),
-                "album": F.when(F.col("no_album"), "").otherwise(F.col("album")),
-            }
-        )
-        .drop("no_album")
-    )
+    of_title, artist = Window.partitionBy("key"), F.nullif("artist", F.lit(""))
+    several = F.min(artist).over(of_title) < F.max(artist).over(of_title)
+    # songs without an album are not all of one
+    of_album = Window.partitionBy("album", F.when(F.col("album") == "", F.col("song_id")))
+    is_album = F.count("*").over(of_album) <= settings.max_album_songs
+    album = F.when(is_album, F.col("album")).otherwise("")
+    return rows.withColumns({"common_title": F.coalesce(several, F.lit(False)), "album": album})
 
 
-def _look_for_artists(batches: Iterator[pd.DataFrame], nameless: frozenset[str]) -> Iterator[pd.DataFrame]:
-    for rows in batches:
-        names = [normalise_artist(artist) for artist in rows["artist"]]
-        known = [None if name == "" or name in nameless else name for name in names]
-        possible = [
-            [] if name else possible_artists(title) for name, title in zip(known, rows["title"], strict=True)
-        ]
-        made: dict[str, pd.Series] = {
-            "known": pd.Series(known, index=rows.index, dtype=object),
-            "possible": pd.Series(possible, index=rows.index, dtype=object),
-        }
-        yield rows.assign(**made)
+def _artists_in_titles(songs: DataFrame, nameless: frozenset[str]) -> DataFrame:
+    """song_id and the artist `found` in the title, of songs that name none and where there is one."""
+    names = songs.select("artist").distinct().withColumn("known", normalised_artist(F.col("artist")))
+    is_name = (F.col("known") != "") & ~F.col("known").isin(*nameless)
+    unnamed = names.where(~is_name).select(F.col("artist").alias("no_name"))
+    titles = songs.join(unnamed, F.col("artist").eqNullSafe(F.col("no_name"))).select("song_id", "title")
+
+    def parts(titles: pd.Series) -> pd.Series:
+        return titles.map(possible_artists)
+
+    split: Column = pandas_udf(parts, ArrayType(StringType()))(F.col("title"))  # type: ignore[call-overload]
+    possible = titles.select("song_id", F.posexplode(split).alias("place", "known"))
+    known = names.where(is_name).select("known").distinct()
+    return possible.join(known, "known").groupBy("song_id").agg(F.min_by("known", "place").alias("found"))
 
 
 def _parse_batches(batches: Iterator[pd.DataFrame], nameless: frozenset[str]) -> Iterator[pd.DataFrame]:
