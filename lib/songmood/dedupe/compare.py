@@ -48,7 +48,8 @@ LEVELS: dict[str, tuple[str, ...]] = {
 }
 SAME_NAME = LEVELS["name"].index("same title and artist")
 APART = -1  # the level of names that cannot be one song's
-_NEAR, _ALIKE, _SAME_WORDS = 0.88, 0.75, 0.93
+_NEAR, _ALIKE, _SAME_WORDS = 0.88, 0.75, 0.93  # titles; words of artist and title
+_LIKE_ARTIST, _LIKE_PERSON, _WHOLE_NAME = 0.8, 0.88, 8  # artists; one of many credits, and its letters
 
 Sides = dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]  # a field's values on both sides
 NAME_FIELDS = (*(field for field in Name._fields if field != "title"), "album")
@@ -204,7 +205,11 @@ def _artist_agreement(sides: Sides) -> npt.NDArray[Any]:
         [_share(*names) for names in zip(*sides["people"], *sides["credits"], strict=True)], dtype=bool
     )
     told = _told_elsewhere(joined_a, sides, "b") | _told_elsewhere(joined_b, sides, "a")
-    return np.select([same, shared | told, unknown, alike >= 0.8], [4, 3, 1, 2], 0)
+    degrees = np.select([same, shared | told, unknown, alike >= _LIKE_ARTIST], [4, 3, 1, 2], 0)
+    for i in np.flatnonzero(degrees == 0):
+        if _share_nearly(*(side[i] for name in ("people", "credits") for side in sides[name])):
+            degrees[i] = 2
+    return degrees
 
 
 def _share(people_a: str, people_b: str, credits_a: str, credits_b: str) -> bool:
@@ -218,6 +223,19 @@ def _share(people_a: str, people_b: str, credits_a: str, credits_b: str) -> bool
     all_a, all_b = (f" {people.replace('|', ' | ')} " for people in (people_a, people_b))
     return any(f" {name} " in all_b for name in a if " " in name) or any(
         f" {name} " in all_a for name in b if " " in name
+    )
+
+
+def _share_nearly(people_a: str, people_b: str, credits_a: str, credits_b: str) -> bool:
+    """One side names several, and among them, by sound, someone whom the other names as a whole."""
+    if people_a == credits_a and people_b == credits_b:
+        return False
+    all_a, all_b = sound(people_a), sound(people_b)
+    least = 100 * _LIKE_PERSON
+    return any(
+        len(name) >= _WHOLE_NAME and fuzz.partial_ratio(name, others, score_cutoff=least) > 0
+        for people, others in ((all_a, all_b), (all_b, all_a))
+        for name in people.split("|")
     )
 
 
