@@ -8,8 +8,9 @@ names another version are refused however alike the rest is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from rapidfuzz import fuzz, process
 from songmood import config
 from songmood.names import normalise_artist, normalise_title
 
-KEYS = ("name_title", "name_artist")
+KEYS = ("name_title", "name_artist", "name_core")
 
 # Another version is another text or another recording. Written as songmood.names leaves them.
 VERSION_WORDS = {
@@ -30,10 +31,22 @@ VERSION_WORDS = {
     *("instrumental", "acoustic", "demo", "live"),
     *("translation", "traduccion", "traducao", "traduction", "traduzione", "ubersetzung", "romanized"),
 }
+# A page of that name is about a song or an artist, and is none.
+PAGE_WORDS = {
+    *("tracklist", "tracklisting", "calendar", "discography", "booklet", "artwork", "credits", "interview"),
+    *("script", "transcript", "annotated", "annotations", "essay", "review", "setlist", "snippet", "preview"),
+}
 _NUMBER_WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NUMERALS = ("ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
 _NUMBERS = {word: str(n) for words in (_NUMBER_WORDS, _NUMERALS) for n, word in enumerate(words, 2)}
 _DIGITS = re.compile(r"\d+")
+
+_BRACKETED = re.compile(r"\s*[(\[][^()\[\]]*[)\]]?")
+_CREDIT = re.compile(r" (?:and|with|x|vs|feat|featuring|ft|y|et|und) |\s*[,;/]\s*")
+SUBTITLE, SHARED_CREDIT = (
+    92.0,
+    90.0,
+)  # how alike these count: 'Stay (I Missed You)' and 'Stay'; 'Ann' and 'Ann & Bo'
 
 _LIVE = re.compile(r"\s*[(\[]live\b(?! and)[^()\[\]]*[)\]]|\s-\s+live\b.*$", re.IGNORECASE)
 
@@ -41,8 +54,9 @@ _LIVE = re.compile(r"\s*[(\[]live\b(?! and)[^()\[\]]*[)\]]|\s-\s+live\b.*$", re.
 def with_names(rows: DataFrame, *, heed_live: bool) -> DataFrame:
     """Rows with `title` and `artist`, and beside them both normalised: `name_title`, `name_artist`.
 
-    Rows where either is empty are left out: nothing is known by half a name. Without `heed_live`,
-    '(Live at ...)' and ' - Live ...' are taken from the title: the same words are sung.
+    `name_core` is the title without what stands in brackets; '' where nothing does. Rows where either is
+    empty are left out: nothing is known by half a name. Without `heed_live`, '(Live at ...)' and
+    ' - Live ...' are taken from the title: the same words are sung.
     """
     schema = StructType([*rows.schema.fields, *(StructField(key, StringType()) for key in KEYS)])
     whole = rows.where("title IS NOT NULL AND artist IS NOT NULL")
@@ -52,11 +66,74 @@ def with_names(rows: DataFrame, *, heed_live: bool) -> DataFrame:
 
 def _add_names(batches: Iterator[pd.DataFrame], heed_live: bool) -> Iterator[pd.DataFrame]:
     for rows in batches:
-        titles = rows["title"] if heed_live else rows["title"].map(lambda title: _LIVE.sub("", title))
+        titles = rows["title"] if heed_live else rows["title"].map(_without_live)
         named = rows.assign(
-            name_title=titles.map(normalise_title), name_artist=rows["artist"].map(normalise_artist)
+            name_title=titles.map(normalise_title),
+            name_artist=rows["artist"].map(normalise_artist),
+            name_core=titles.map(_core),
         )
         yield named[(named["name_title"] != "") & (named["name_artist"] != "")]
+
+
+def _without_live(title: str) -> str:
+    return _LIVE.sub("", title)
+
+
+def _core(title: str) -> str:
+    core = normalise_title(_BRACKETED.sub(" ", title))
+    return "" if core == normalise_title(title) else core
+
+
+class Match(NamedTuple):
+    """The best of some candidates: its `place` among them, its names, and how alike they are (0 to 100)."""
+
+    place: int
+    title: str
+    artist: str
+    score: float
+    accepted: bool
+    difference: str | None
+
+    def nearest(self) -> str:
+        """For people: what came near, and how it falls short."""
+        return f"nearest: '{self.title}' by '{self.artist}' ({self.difference})"
+
+
+def best_match(
+    title: str | None, artist: str | None, candidates: Sequence[tuple[str, str]], conf: config.Enrich
+) -> Match | None:
+    """The candidate (title, artist) that is the song, or else comes nearest; None if none does.
+
+    The same as `match_names`, for one song's lyrics and a handful of candidates: live is not heeded.
+    """
+    names = pd.DataFrame([(title or "", artist or ""), *candidates], columns=["title", "artist"]).astype(str)
+    (named,) = _add_names(iter([names]), heed_live=False)
+    if 0 not in named.index or len(named) == 1:
+        return None
+    song, others = named.loc[0], named.drop(index=0)
+    pairs = pd.DataFrame(
+        {
+            "song_id": others.index - 1,
+            **{key: song[key] for key in KEYS},
+            **{f"known_{key.removeprefix('name_')}": others[key] for key in KEYS},
+            "match_title": others["title"],
+            "match_artist": others["artist"],
+        }
+    )
+    (compared,) = compare_names(iter([pairs]), conf)
+    if compared.empty:
+        return None
+    best = compared.sort_values(
+        ["accepted", "match_score", "song_id"], ascending=[False, False, True], kind="stable"
+    ).iloc[0]
+    return Match(
+        int(best["song_id"]),
+        best["match_title"],
+        best["match_artist"],
+        float(best["match_score"]),
+        bool(best["accepted"]),
+        best["difference"],
+    )
 
 
 def match_names(songs: DataFrame, names: DataFrame, conf: config.Enrich) -> DataFrame:
@@ -75,11 +152,11 @@ def match_names(songs: DataFrame, names: DataFrame, conf: config.Enrich) -> Data
     """
     known = names.groupBy(
         F.col("name_title").alias("known_title"), F.col("name_artist").alias("known_artist")
-    ).agg(F.min(F.struct("title", "artist")).alias("spelled"))
+    ).agg(F.min(F.struct("title", "artist", "name_core")).alias("spelled"))
     same = (F.col("name_title") == F.col("known_title")) & (F.col("name_artist") == F.col("known_artist"))
     asked = songs.select("song_id", *KEYS).join(known, same, "left")
     # a name that has its equal enters no block
-    asked = asked.withColumn("block", F.explode_outer(F.when(F.col("spelled").isNull(), _blocks(*KEYS))))
+    asked = asked.withColumn("block", F.explode_outer(F.when(F.col("spelled").isNull(), _blocks(*KEYS[:2]))))
     pairs = asked.join(_blocked(known, conf.max_candidates), "block", "left").select(
         "song_id",
         *KEYS,
@@ -89,6 +166,7 @@ def match_names(songs: DataFrame, names: DataFrame, conf: config.Enrich) -> Data
         *(c for c in pairs.columns if c != "spelled"),
         F.col("spelled.title").alias("match_title"),
         F.col("spelled.artist").alias("match_artist"),
+        F.col("spelled.name_core").alias("known_core"),
     )
     scored = pairs.mapInPandas(partial(compare_names, conf=conf), _COMPARED)
     result = ("match_title", "match_artist", "match_score", "accepted", "difference")
@@ -107,7 +185,12 @@ def compare_names(batches: Iterator[pd.DataFrame], conf: config.Enrich) -> Itera
     """Compare pairs of names; those under conf.near_miss in either part are left out."""
     for pairs in batches:
         titles = similarity(pairs["name_title"], pairs["known_title"])
+        titles = np.where(_differ_by_subtitle(pairs), np.maximum(titles, SUBTITLE), titles)
         artists = similarity(pairs["name_artist"], pairs["known_artist"])
+        shared = [
+            _share_credit(*names) for names in zip(pairs["name_artist"], pairs["known_artist"], strict=True)
+        ]
+        artists = np.where(np.array(shared, dtype=bool), np.maximum(artists, SHARED_CREDIT), artists)
         near = np.minimum(titles, artists) >= conf.near_miss
         pairs, titles, artists = pairs[near].copy(), titles[near], artists[near]
         forbidding = [
@@ -138,22 +221,47 @@ _COMPARED_FROM = ("song_id", "known_title", "known_artist", "match_title", "matc
 
 
 def similarity(left: pd.Series, right: pd.Series) -> npt.NDArray[np.float64]:
-    """token_sort_ratio of each pair, 0 to 100: likeness by letters, whatever the order of the words."""
-    scores: npt.NDArray[np.float64] = process.cpdist(
-        left.to_list(), right.to_list(), scorer=fuzz.token_sort_ratio, dtype=np.float64
-    )
+    """The likeness of each pair by letters, 0 to 100: whatever the order of the words, or their borders.
+
+    It is token_sort_ratio, or the ratio without spaces and 'and' where that is more; not where one only has
+    more words than the other ('I Wonder', 'I Wonder U').
+    """
+    words = process.cpdist(left.to_list(), right.to_list(), scorer=fuzz.token_sort_ratio, dtype=np.float64)
+    joined = (column.str.replace(r"\band\b|\s", "", regex=True).to_list() for column in (left, right))
+    letters = process.cpdist(*joined, scorer=fuzz.ratio, dtype=np.float64)
+    more = [
+        {*a.split()} < {*b.split()} or {*b.split()} < {*a.split()} for a, b in zip(left, right, strict=True)
+    ]
+    besides = np.array(more, dtype=bool) & (letters < 100)
+    scores: npt.NDArray[np.float64] = np.where(besides, words, np.maximum(words, letters))
     return scores
 
 
+def _differ_by_subtitle(pairs: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """One title has something in brackets, and is the other without."""
+    core, known = pairs["name_core"], pairs["known_core"]
+    one = (core != "") & (core == pairs["known_title"])
+    other = (known != "") & (known == pairs["name_title"])
+    return np.asarray(one | other)
+
+
+def _share_credit(one: str, other: str) -> bool:
+    """One artist is among several that the other names."""
+    if len(one) == len(other):
+        return False
+    shorter, longer = sorted((one, other), key=len)
+    return len(shorter) > 1 and shorter in {normalise_artist(part) for part in _CREDIT.split(longer)}
+
+
 def telling_words(title: str, artist: str) -> set[str]:
-    """The words that tell one song or version from another: version words of both, numbers of the title.
+    """The words that tell one song or version from another: of versions and pages, and the title's numbers.
 
     Number words and Roman numerals count as their digits: 'Part II' is 'Part 2'.
     """
     words = title.split()
     numbers = {number.lstrip("0") or "0" for number in _DIGITS.findall(title)}
     numbers |= {_NUMBERS[word] for word in words if word in _NUMBERS}
-    return numbers | (VERSION_WORDS & {*words, *artist.split()})
+    return numbers | ((VERSION_WORDS | PAGE_WORDS) & {*words, *artist.split()})
 
 
 def _blocks(title: str, artist: str) -> Column:

@@ -1,0 +1,144 @@
+"""Matching on real titles, beside what rapidfuzz' scorers do alone at their best thresholds.
+
+Each real song is paired with a name that is the same song's, written as sources write it, and with one
+that is another's: another song of the artist whose title holds this one, another artist's song of that
+title, karaoke, a cover, a remix, another part, a page about it.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from anyascii import anyascii
+from rapidfuzz import fuzz
+
+from songmood.config import Config
+from songmood.matching import best_match
+from songmood.names import normalise_title
+
+
+class Pair(NamedTuple):
+    title: str
+    artist: str
+    other_title: str
+    other_artist: str
+    same: bool
+    kind: str
+
+
+def real_songs(shared_data: Path) -> list[tuple[str, str]]:
+    with open(
+        shared_data / "wasabi-csv" / "songs" / "wasabi_songs.csv", encoding="utf-8", newline=""
+    ) as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        names = {(row["title"], row["artist"]) for row in rows if row["title"] and row["artist"]}
+    # 'Artist:Title' has an artist of its own; version words would tell
+    plain = re.compile(
+        r"[:\[\]()/\d]|\b(?:live|remix|demo|acoustic|cover|instrumental|version|mix|edit|medley)\b", re.I
+    )
+    return sorted((title, artist) for title, artist in names if not plain.search(title))
+
+
+def typo(text: str, chance: random.Random) -> str:
+    at = chance.randrange(1, len(text) - 1)
+    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+
+
+def labelled_pairs(songs: list[tuple[str, str]], chance: random.Random) -> list[Pair]:
+    by_artist, by_title = defaultdict(list), defaultdict(set)
+    for title, artist in songs:
+        by_artist[artist].append(title)
+        by_title[normalise_title(title)].add(artist)
+    pairs = []
+
+    def add(title: str, artist: str, other_title: str, other_artist: str, same: bool, kind: str) -> None:
+        pairs.append(Pair(title, artist, other_title, other_artist, same, kind))
+
+    for n, (title, artist) in enumerate(chance.sample(songs, 240)):
+        same = [
+            (f"{title} (feat. Somebody Else)", artist),
+            (f"{title} - {chance.randrange(1990, 2020)} Remaster", artist),
+            (f"{title} (Live at Somewhere)", artist),
+            (f"{title} (Another Name for It)", artist),
+            (title.upper().replace("'", "’"), artist.removeprefix("The ")),
+            (re.sub(r"[^\w\s]", "", title), f"{artist} & Somebody Else"),
+            (typo(title, chance) if len(title) > 12 else title.lower(), artist),
+            (f"{title} [Explicit]", f"{artist} feat. Somebody Else"),
+        ][n % 8]
+        add(title, artist, *same, True, f"variant {n % 8}")
+        other = [
+            (f"{title} (Karaoke Version)", artist),
+            (f"{title} (Somebody Remix)", artist),
+            (f"{title}, Pt. 2", artist),
+            (title, "Karaoke Superstars"),
+            (f"{title} (Traducción)", artist),
+            (f"{title} [Tracklist]", artist),
+            (f"{title} With Me Tonight", artist),
+            (f"{title} (Cover)", artist),
+        ][n % 8]
+        add(title, artist, *other, False, f"other {n % 8}")
+    for title, artist in songs:
+        if not title.isascii() and anyascii(title) != title and len(pairs) < 520:
+            add(title, artist, anyascii(title), anyascii(artist), True, "alphabet")
+    longer = [
+        (title, artist, other)
+        for artist, titles in by_artist.items()
+        for title in titles
+        for other in titles
+        if {*title.lower().split()} < {*other.lower().split()}
+        and " - " not in other
+        and len(other) - len(title) >= 5  # no mere article
+    ]
+    for title, artist, other in chance.sample(longer, 100):
+        add(title, artist, other, artist, False, "longer title")
+    shared = [(title, artists) for title, artists in sorted(by_title.items()) if len(artists) > 1 and title]
+    for title, artists in chance.sample(shared, min(60, len(shared))):
+        one, other = sorted(artists)[:2]
+        if not ({*one.lower().split()} & {*other.lower().split()}):
+            add(title, one, title, other, False, "other artist")
+    return pairs
+
+
+def scores(pairs: list[Pair], accepted: np.ndarray) -> tuple[float, float]:
+    same = np.array([pair.same for pair in pairs])
+    return float((accepted & same).sum() / max(1, accepted.sum())), float(
+        (accepted & same).sum() / same.sum()
+    )
+
+
+def test_precision_and_recall_on_real_titles(
+    config: Config, shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = labelled_pairs(real_songs(shared_data), random.Random(12))
+    assert len(pairs) >= 600
+    found = [best_match(p.title, p.artist, [(p.other_title, p.other_artist)], config.enrich) for p in pairs]
+    ours = np.array([match is not None and match.accepted for match in found])
+    precision, recall = scores(pairs, ours)
+    with capsys.disabled():
+        print(f"\n{len(pairs)} pairs: precision {precision:.4f}, recall {recall:.4f}")
+        for p, yes in zip(pairs, ours, strict=True):
+            if yes != p.same:
+                print("  wrong:", p)
+    best_alone = 0.0
+    for scorer in (fuzz.token_set_ratio, fuzz.token_sort_ratio, fuzz.WRatio):
+        alike = np.array(
+            [
+                scorer(f"{p.title} {p.artist}".lower(), f"{p.other_title} {p.other_artist}".lower())
+                for p in pairs
+            ]
+        )
+        tried = [scores(pairs, alike >= threshold) for threshold in range(50, 101)]
+        f1, alone = max((2 * p * r / (p + r) if p + r else 0.0, (p, r)) for p, r in tried)
+        best_alone = max(best_alone, f1)
+        with capsys.disabled():
+            print(f"  {scorer.__name__} alone: precision {alone[0]:.4f}, recall {alone[1]:.4f}")
+    assert precision >= 0.99
+    assert recall >= 0.95
+    assert 2 * precision * recall / (precision + recall) > best_alone
