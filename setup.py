@@ -22,6 +22,13 @@ setup(
         "psutil>=5.9",  # peak memory in the manifest
         "anyascii>=0.3,<0.4",  # names of other alphabets in Latin letters
         "rapidfuzz>=3.6,<4",  # matching of titles and artists; nearest known setting
+        "pylast>=5.3,<8",  # Last.fm
+        "spotipy>=2.25,<3",  # Spotify
+        "lyricsgenius>=3.0.1,<4",  # Genius
+        "requests>=2.31,<3",  # ReccoBeats; the connections of spotipy and lyricsgenius
+        "pyrate-limiter>=4,<5",  # the pace of requests to a service
+        "tenacity>=8.2,<10",  # trying a request again
+        "tqdm>=4.66,<5",  # progress, with rate and time left
         "torch>=2.4,<3",  # models
         "transformers>=4.56,<6",  # encoders and training
         "accelerate>=1.1,<2",  # transformers' Trainer runs on it
@@ -51,6 +58,8 @@ setup(
             "mypy>=1.11",  # types
             "pandas-stubs>=2.2,<3",  # types of the pandas we use
             "types-PyYAML>=6",  # types
+            "types-tqdm",  # types
+            "types-requests>=2.31",  # types
             "types-psutil>=5.9",  # types
             "ruff>=0.6",  # style
         ],

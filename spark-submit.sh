@@ -26,11 +26,13 @@ steps, in order
                                                      publish    point current.json at the tables
 beside them
   demo      write the demo corpus (to paths.corpus)  prune      delete what no kept run names
+  fetch     ask the services that are switched on    (all does it before enrich, where one is)
 
 options
   --set SECTION.NAME=VALUE   a setting, in YAML; may be repeated (all of them: conf/base.yaml)
   --conf FILE                a file of settings; may be repeated
   --from STEP, --until STEP  a part of the way
+  --max-requests N, --max-minutes N   how long services are asked; the next run goes on
   --run-id ID                a name for the run; default: date and time
   --master URL               Spark's master; default: local[*]
   -- ...                     anything else spark-submit takes, e.g. -- --driver-memory 8g
@@ -177,6 +179,11 @@ while [ $# -gt 0 ]; do
   --master=*) master=${1#*=} && shift ;;
   --set | --conf | --from | --until | --run-id) [ $# -gt 1 ] || fail "$1 needs a value"
     arguments+=("$1" "$2")
+    shift 2
+    ;;
+  --max-requests | --max-minutes) [ $# -gt 1 ] || fail "$1 needs a value"
+    option=${1#--}
+    arguments+=(--set "fetch.${option/-/_}=$2")
     shift 2
     ;;
   --set=* | --conf=* | --from=* | --until=* | --run-id=*) arguments+=("$1") && shift ;;

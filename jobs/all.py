@@ -8,6 +8,7 @@ import dedupe
 import demo
 import embed
 import enrich
+import fetch
 import filter
 import index
 import ingest
@@ -41,7 +42,7 @@ STEPS: Sequence[run.Step] = (
 
 
 def main(only: str | None = None) -> None:
-    sys.exit(run.main(STEPS, demo=demo.STEP, only=only))
+    sys.exit(run.main(STEPS, demo=demo.STEP, fetch=fetch.STEP, only=only))
 
 
 if __name__ == "__main__":

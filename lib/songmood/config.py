@@ -82,11 +82,59 @@ class Dedupe(Section):
 
 
 class Enrich(Section):
+    tags: tuple[Literal["files", "lastfm"], ...]
+    audio_features: tuple[Literal["files", "spotify", "reccobeats"], ...]
+    lyrics: tuple[Literal["files", "genius"], ...]
     min_title_similarity: Similarity
     min_artist_similarity: Similarity
     near_miss: Similarity
     max_candidates: Count
     max_pickle_mb: Count
+
+    def sources(self, part: str) -> tuple[str, ...]:
+        """Where a part comes from, in the order of preference."""
+        sources: tuple[str, ...] = getattr(self, part)
+        return sources
+
+    @property
+    def services(self) -> list[str]:
+        """What is to be asked beside files."""
+        return [
+            s for part in ("tags", "audio_features", "lyrics") for s in self.sources(part) if s != "files"
+        ]
+
+
+PerSecond = Annotated[float, Field(gt=0, le=1000)]
+
+
+class Service(Section):
+    per_second: PerSecond
+    url: str
+
+
+class SpotifyService(Service):
+    token_url: str
+
+
+class GeniusService(Service):
+    web_url: str
+
+
+class Fetch(Section):
+    cache: str | None
+    max_requests: Count | None
+    max_minutes: Annotated[float, Field(gt=0)] | None
+    threads: Annotated[int, Field(ge=1, le=8)]
+    tries: Count
+    timeout_s: Annotated[float, Field(gt=0)]
+    max_wait_s: Annotated[float, Field(ge=0)]
+    max_failures: Count
+    negative_days: Annotated[float, Field(ge=0)]
+    give_up_after: Count
+    lastfm: Service
+    spotify: SpotifyService
+    reccobeats: Service
+    genius: GeniusService
 
 
 class Label(Section):
@@ -214,6 +262,7 @@ class Config(Section):
     filter: Filter
     dedupe: Dedupe
     enrich: Enrich
+    fetch: Fetch
     label: Label
     text: Text
     topics: Topics

@@ -5,19 +5,17 @@ The language of a song that names none is detected from its lyrics, or else from
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import pandas as pd
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import StringType
 
 from songmood.config import Filter
-from songmood.enrich import clean_lyrics
-from songmood.ingest import LANGUAGES
+from songmood.enrich.clean import clean_lyrics
+from songmood.language import language_of
 
 
 class Filtered(NamedTuple):
@@ -101,26 +99,7 @@ def detected_language(text: Column, min_probability: float) -> Column:
     """
 
     def each(texts: pd.Series) -> pd.Series:
-        return texts.map(lambda text: _language(text, min_probability))
+        return texts.map(lambda text: language_of(clean_lyrics(text), min_probability))
 
     detected: Column = pandas_udf(each, StringType())(text)  # type: ignore[call-overload]
     return detected
-
-
-def _language(text: str | None, min_probability: float) -> str | None:
-    text = clean_lyrics(text)
-    if text is None or not any(map(str.isalpha, text)):
-        return None
-    code, probability = _identifier().classify(text)
-    return LANGUAGES[code] if probability >= min_probability else None
-
-
-@lru_cache(maxsize=1)
-def _identifier() -> LanguageIdentifier:
-    """py3langid with its own model, for the languages known here; loaded once a worker.
-
-    Of all its 140 languages it is sure of a third as many titles of real songs.
-    """
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(sorted(LANGUAGES.keys() & set(identifier.labels)))
-    return identifier

@@ -220,8 +220,12 @@ class Run:
 # -- command line ------------------------------------------------------------------------------
 
 
-def main(steps: Sequence[Step], *, demo: Step | None = None, only: str | None = None) -> int:
+def main(
+    steps: Sequence[Step], *, demo: Step | None = None, fetch: Step | None = None, only: str | None = None
+) -> int:
     """Run the steps the command line asks for, `demo` first where no corpus is named.
+
+    `fetch` goes before enrich where a service is switched on.
 
     Returns the exit code: 0; 2 for what the user can mend; 1 for a fault; 130 for Ctrl-C.
     """
@@ -231,10 +235,15 @@ def main(steps: Sequence[Step], *, demo: Step | None = None, only: str | None = 
         config = place(load_config(base, arguments.conf, arguments.set))
         if demo is not None and only == demo.name:
             chosen = [demo]
+        elif fetch is not None and only == fetch.name:
+            chosen = [fetch]
         else:
             chosen = choose(steps, arguments.start, arguments.until)
             if config.paths.corpus is None and demo is not None:
                 chosen.insert(0, demo)
+            names = [step.name for step in chosen]
+            if fetch is not None and config.enrich.services and "enrich" in names:
+                chosen.insert(names.index("enrich"), fetch)
         return _execute(chosen, steps, config, arguments.run_id or _new_run_id())
     except SongmoodError as error:
         return _stop(str(error), 2)
@@ -305,6 +314,7 @@ def _execute(chosen: Sequence[Step], steps: Sequence[Step], config: Config, run_
 def _walk(run: Run, chosen: Sequence[Step], steps: Sequence[Step]) -> None:
     """Do or reuse each chosen step, with the tables of the steps before them."""
     expected: dict[str, str] | None = None
+    made_files = False
     started = time.perf_counter()
     for number, step in enumerate(chosen, 1):
         if step.stands_alone:
@@ -312,8 +322,11 @@ def _walk(run: Run, chosen: Sequence[Step], steps: Sequence[Step]) -> None:
         else:
             if expected is None:  # after demo, which makes the files that fingerprints look at
                 expected = fingerprints(steps, run.config)
-                _take_earlier(run, steps[: list(steps).index(step)], expected)
-            fingerprint = expected[step.name]
+                _take_earlier(run, _before(step, steps), expected)
+            elif made_files:  # which makes the answers that they look at
+                expected = fingerprints(steps, run.config)
+            fingerprint = expected.get(step.name, "")
+            made_files = not step.writes
         _show_start(number, len(chosen), step)
         if not run.reuse(step, fingerprint):
             run.do(step, fingerprint)
@@ -321,6 +334,12 @@ def _walk(run: Run, chosen: Sequence[Step], steps: Sequence[Step]) -> None:
         run.save("running")
     run.save("complete")
     _show_block(run, time.perf_counter() - started)
+
+
+def _before(step: Step, steps: Sequence[Step]) -> Sequence[Step]:
+    """The steps that go before one; before fetch, those before enrich."""
+    names = [other.name for other in steps]
+    return steps[: names.index(step.name if step.name in names else "enrich")]
 
 
 def _take_earlier(run: Run, earlier: Sequence[Step], expected: dict[str, str]) -> None:

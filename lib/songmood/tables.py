@@ -171,6 +171,7 @@ TAGS = Table(
         Column("song_id", STRING),
         Column("tag", STRING, "lower case"),
         Column("weight", DOUBLE, "0 to 100, relative to the song's top tag; not a count of users"),
+        Column("source", STRING, "files, or a service"),
     ),
     checks=("weight BETWEEN 0 AND 100",),
 )
@@ -196,6 +197,9 @@ LYRICS = Table(
         Column("match_title", STRING, "the title the lyrics came under; null when keyed by id"),
         Column("match_artist", STRING),
         Column("match_score", DOUBLE, "0 to 100; null when keyed by id"),
+        Column(
+            "fault", STRING, "why it may be no lyric, of lyrics keyed by id; others with one are left out"
+        ),
     ),
     checks=("match_score BETWEEN 0 AND 100",),
     restricted=True,

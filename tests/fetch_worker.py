@@ -1,0 +1,39 @@
+"""A run that asks Last.fm for many songs and may be killed: python fetch_worker.py FOLDER SONGS SETTING..."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from fake_services import MALFORMED, NOT_HERE
+from songmood.config import load_config
+from songmood.enrich.cache import RequestCache
+from songmood.enrich.fetch import Request, fetch_answers
+from songmood.enrich.gate import Budget
+from songmood.enrich.services import open_service
+
+
+def requests_for(songs: int) -> list[Request]:
+    """One song in twenty is unknown, one in a hundred malformed."""
+    words = [NOT_HERE if n % 20 == 3 else MALFORMED if n % 100 == 7 else "Song" for n in range(songs)]
+    return [Request(f"a\t{n:06}", "Artist", f"{word} {n}", 0) for n, word in enumerate(words)]
+
+
+def main(folder: str, songs: str, *settings: str) -> None:
+    config = load_config(Path(__file__).parent.parent / "conf" / "base.yaml", [], settings)
+    with RequestCache(folder, shard_rows=200) as cache:
+        done = {
+            row["request"]
+            for path in Path(folder, "answers").glob("*.parquet")
+            for row in pq.read_table(path, columns=["request"]).to_pylist()
+        }
+        requests = [request for request in requests_for(int(songs)) if request.key not in done]
+        service = open_service("lastfm", config, Budget())
+        outcome = fetch_answers(service, requests, len(requests), cache, config.fetch)
+    print("asked", len(requests), dict(outcome.statuses), outcome.stopped)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

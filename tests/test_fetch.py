@@ -1,0 +1,412 @@
+"""fetch: the real clients against fake services; every trap of theirs, and none for us."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import ROOT
+from fake_services import (
+    CLIENT,
+    ENVIRONMENT,
+    KEY,
+    NOT_HERE,
+    SECRET,
+    TOKEN,
+    FakeServices,
+    fake_services,
+    spotify_id,
+)
+from songmood.config import Config
+from songmood.enrich.cache import VERSIONS, Answer, RequestCache
+from songmood.enrich.clean import clean_lyrics
+from songmood.enrich.fetch import Outcome, Request, fetch_answers
+from songmood.enrich.gate import Budget, Gate, Spent
+from songmood.enrich.keys import hidden, read_keys
+from songmood.enrich.services import open_service
+from songmood.errors import SongmoodError
+
+Make = Callable[..., Config]
+Row = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeServices]:
+    with fake_services() as services:
+        yield services
+
+
+def names(count: int, start: int = 0) -> list[Request]:
+    return [
+        Request(f"artist {n}\tsong {n}", f"Artist {n}", f"Song {n}", 0) for n in range(start, start + count)
+    ]
+
+
+def ids(*values: str) -> list[Request]:
+    return [Request(value, None, None, 0) for value in values]
+
+
+def fetch(
+    service: str, requests: list[Request], config: Config, folder: Path, budget: Budget | None = None
+) -> tuple[Outcome, dict[str, Row]]:
+    """Ask a service; how it went, and the newest row of each request in the cache."""
+    opened = open_service(service, config, budget or Budget())
+    with RequestCache(folder) as cache:
+        outcome = fetch_answers(opened, requests, len(requests), cache, config.fetch)
+    return outcome, rows(folder)
+
+
+def rows(folder: Path) -> dict[str, Row]:
+    found: dict[str, Row] = {}
+    for path in sorted(Path(folder, "answers").glob("*.parquet")):
+        found |= {row["request"]: row for row in pq.read_table(path).to_pylist()}
+    return found
+
+
+# -- each service in its own format ----------------------------------------------------------------
+
+
+def test_lastfm_weights_are_numbers(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+    requests = [*names(1), Request("a\tnone", "A", f"{NOT_HERE} Song", 0)]
+    outcome, found = fetch("lastfm", requests, make_config(*fake.settings()), tmp_path)
+    assert outcome.statuses == {"ok": 1, "not_found": 1}
+    assert outcome.stopped is None
+    answer = found["artist 0\tsong 0"]
+    assert json.loads(answer["content"]) == [["Happy", 100], ["pop & rock", 40], ["Song 0", 7]]
+    assert (answer["source"], answer["version"], answer["attempts"]) == ("lastfm", VERSIONS["lastfm"], 1)
+
+
+@pytest.mark.parametrize("service", ["spotify", "reccobeats"])
+def test_audio_features_in_batches(
+    service: str, fake: FakeServices, make_config: Make, tmp_path: Path
+) -> None:
+    good = [spotify_id(n) for n in range(150)]
+    requests = ids(*good, spotify_id(7, unknown=True), "malformed", "with/slash")
+    outcome, found = fetch(service, requests, make_config(*fake.settings()), tmp_path)
+    assert outcome.statuses == {"ok": 150, "not_found": 1, "permanent": 2}
+    assert json.loads(found[spotify_id(42)]["content"])["valence"] == 0.42
+    path = {"spotify": "/v1/audio-features", "reccobeats": "/recco/"}[service]
+    assert len(fake.asked(path)) == {"spotify": 2, "reccobeats": 4}[service]
+    assert not any("malformed" in request for request in fake.asked(path))
+
+
+def test_one_bad_id_spoils_no_batch(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+    bad = spotify_id(5)
+    fake.respond = lambda path, _: (400, {}, "{}") if "audio-features" in path and bad in path else None
+    outcome, found = fetch(
+        "spotify", ids(*map(spotify_id, range(40))), make_config(*fake.settings()), tmp_path
+    )
+    assert outcome.statuses == {"ok": 39, "permanent": 1}
+    assert (found[bad]["status"], found[bad]["http_status"]) == ("permanent", 400)
+
+
+def test_genius_takes_the_hit_that_matches(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+    hits = {
+        "Stay Ann": [
+            ("Stay With Me", "Ann"),
+            ("Stay (Karaoke Version)", "Ann"),
+            ("Stay", "Bo"),
+            ("Stay", "Ann"),
+        ],
+        "Gone Ann": [("Going", "Ann"), ("Gone (Tracklist)", "Ann")],
+    }
+    fake.hits = lambda words: hits.get(words, [])
+    requests = [Request(f"ann\t{title}", "Ann", title, 0) for title in ("Stay", "Gone", "Nothing")]
+    outcome, found = fetch("genius", requests, make_config(*fake.settings()), tmp_path)
+    assert outcome.statuses == {"ok": 1, "no_match": 1, "not_found": 1}
+    content = json.loads(found["ann\tStay"]["content"])
+    assert (content["title"], content["artist"], content["score"]) == ("Stay", "Ann", 100)
+    assert (
+        clean_lyrics(content["lyrics"])
+        == "a line of Stay\nanother line sung here\nand a third one for the end"
+    )
+    assert fake.asked("/pages/") == ["/pages/Stay"]
+    assert "Gone (Tracklist)" in found["ann\tGone"]["last_error"]
+    assert "lyrics" not in json.loads(found["ann\tGone"]["content"])
+
+
+# -- what goes wrong -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_page_that_fails_is_no_song_without_lyrics(
+    status: int, fake: FakeServices, make_config: Make, tmp_path: Path
+) -> None:
+    fake.respond = lambda path, _: (
+        (status, {"Retry-After": "0"}, "no") if path.startswith("/pages/") else None
+    )
+    config = make_config(*fake.settings(), "fetch.tries=2")
+    outcome, found = fetch("genius", names(1), config, tmp_path)
+    answer = found["artist 0\tsong 0"]
+    assert outcome.statuses == {"transient": 1}
+    assert (answer["status"], answer["http_status"], answer["attempts"]) == ("transient", status, 2)
+
+
+@pytest.mark.parametrize("service", ["lastfm", "spotify", "reccobeats", "genius"])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_ends_the_asking(
+    service: str, status: int, fake: FakeServices, make_config: Make, tmp_path: Path
+) -> None:
+    fake.respond = lambda path, _: None if path == "/token" else (status, {}, "go away")
+    many = ids(*map(spotify_id, range(500))) if service in ("spotify", "reccobeats") else names(50)
+    outcome, found = fetch(service, many, make_config(*fake.settings()), tmp_path)
+    assert found == {}
+    assert outcome.stopped is not None
+    assert str(status) in outcome.stopped
+    assert len(fake.seen) <= 4  # no more than were on their way
+
+
+def test_a_wrong_key_of_lastfm(
+    fake: FakeServices, make_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LASTFM_API_KEY", "wrong-key-987")
+    outcome, _ = fetch("lastfm", names(9), make_config(*fake.settings()), tmp_path)
+    assert outcome.stopped is not None
+    assert "403" in outcome.stopped
+    assert "wrong-key-987" not in outcome.stopped
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        (200, {"Content-Type": "text/html"}, "<html>maintenance</html>"),
+        (429, {"Content-Type": "text/html", "Retry-After": "0"}, "<html>slow</html>"),
+        (502, {}, "bad gateway"),
+        (200, {}, "cut{"),
+        (0, {}, ""),
+    ],
+    ids=["html 200", "html 429", "502", "not json", "cut"],
+)
+@pytest.mark.parametrize("service", ["lastfm", "spotify", "reccobeats", "genius"])
+def test_what_passes_is_tried_again(
+    service: str, reply: Any, fake: FakeServices, make_config: Make, tmp_path: Path
+) -> None:
+    def first_time(path: str, body: str) -> Any:
+        main = not path.startswith(("/token", "/pages/"))
+        return reply if main and sum(fake.tried.values()) <= 2 and len(fake.asked(path)) == 1 else None
+
+    fake.respond = first_time
+    one = ids(spotify_id(1)) if service in ("spotify", "reccobeats") else names(1)
+    config = make_config(*fake.settings(), "fetch.threads=1")
+    outcome, found = fetch(service, one, config, tmp_path)
+    assert outcome.statuses == {"ok": 1}
+    assert next(iter(found.values()))["attempts"] == 2
+
+
+def test_a_slow_answer_is_left(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+    def slow(path: str, body: str) -> Any:
+        time.sleep(1.0)
+
+    fake.respond = slow
+    config = make_config(*fake.settings(timeout_s=0.2), "fetch.tries=1")
+    for service in ("lastfm", "genius", "reccobeats", "spotify"):
+        one = ids(spotify_id(1)) if service in ("spotify", "reccobeats") else names(1)
+        started = time.monotonic()
+        outcome, found = fetch(service, one, config, tmp_path / service)
+        assert outcome.statuses == {"transient": 1}
+        assert "not reached" in next(iter(found.values()))["last_error"]
+        assert time.monotonic() - started < 5
+
+
+def test_no_network_is_said_at_once(make_config: Make, tmp_path: Path) -> None:
+    with fake_services() as gone:
+        settings = gone.settings(max_wait_s=0)
+    for service in ("lastfm", "genius"):
+        outcome, _ = fetch(service, names(100), make_config(*settings, "fetch.tries=1"), tmp_path / service)
+        assert outcome.statuses["transient"] < 10
+        assert "in a row failed" in str(outcome.stopped)
+        assert "not reached" in str(outcome.stopped)
+
+
+def test_retry_after_is_heeded_up_to_a_cap(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+    fake.respond = lambda path, _: (429, {"Retry-After": "1"}, "") if len(fake.seen) == 1 else None
+    config = make_config(*fake.settings(), "fetch.max_wait_s=3", "fetch.threads=1")
+    outcome, _ = fetch("lastfm", names(2), config, tmp_path)
+    assert outcome.statuses == {"ok": 2}
+    assert fake.seen[1][0] - fake.seen[0][0] >= 1.0
+    fake.respond = lambda path, _: (429, {"Retry-After": "3600"}, "")
+    outcome, _ = fetch("lastfm", names(50, start=10), config, tmp_path)
+    assert "pause of 3,600 s" in str(outcome.stopped)
+
+
+# -- pace, budget, cache -------------------------------------------------------------------------------
+
+
+def test_the_pace_is_kept(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+    config = make_config(*fake.settings(), "fetch.genius.per_second=20", "fetch.threads=4")
+    fetch("genius", names(30), config, tmp_path)
+    assert len(fake.seen) == 60  # the search and the page
+    assert 15 <= fake.most_in_a_second() <= 20
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_budget_of_requests(threads: int, fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+    config = make_config(*fake.settings(), f"fetch.threads={threads}")
+    outcome, found = fetch("lastfm", names(50), config, tmp_path, Budget(requests=12))
+    assert len(fake.seen) == len(found) == 12
+    assert "fetch.max_requests" in str(outcome.stopped)
+
+
+def test_a_budget_of_time(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+    config = make_config(*fake.settings(), "fetch.lastfm.per_second=10")
+    outcome, found = fetch("lastfm", names(100), config, tmp_path, Budget(seconds=1.0))
+    assert 3 <= len(found) <= 12
+    assert "fetch.max_minutes" in str(outcome.stopped)
+
+
+def test_the_cache_is_open_to_one_run_only(tmp_path: Path) -> None:
+    with RequestCache(tmp_path), pytest.raises(SongmoodError, match="another run"):
+        RequestCache(tmp_path).__enter__()
+
+
+def test_no_thread_is_left_waiting(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+    gate = Gate(0.5, Budget(), 1)
+    gate.pause(60)
+    ended = threading.Event()
+
+    def wait() -> None:
+        with pytest.raises(Spent):
+            gate.enter()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    gate.closed.set()
+    assert ended.wait(timeout=5)
+
+
+def run_worker(folder: Path, songs: int, settings: list[str], kill_after: float | None = None) -> str:
+    command = [sys.executable, str(ROOT / "tests" / "fetch_worker.py"), str(folder), str(songs), *settings]
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        return worker.communicate(timeout=kill_after)[0]
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        return worker.communicate()[0]
+
+
+@pytest.mark.slow
+def test_killed_three_times_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    songs, rate, threads = int(os.environ.get("SONGMOOD_FETCH_SONGS", "1200")), 150, 4
+    quiet, killed = tmp_path / "quiet", tmp_path / "killed"
+    rounds: dict[Path, FakeServices] = {}
+    chance = random.Random(5)
+    for folder in (quiet, killed):
+        with fake_services(transient_share=0.1) as rounds[folder]:
+            settings = rounds[folder].settings(threads=threads, **{"lastfm.per_second": rate})
+            kills = 3 if folder == killed else 0
+            for _ in range(kills):
+                run_worker(folder, songs, settings, kill_after=3 + chance.random() * songs / rate / 4)
+            assert run_worker(folder, songs, settings).startswith("asked")
+    names = ("status", "content", "http_status")
+    states = [
+        {key: [row[n] for n in names] for key, row in rows(folder).items()} for folder in (quiet, killed)
+    ]
+    assert states[0] == states[1]
+    assert len(states[0]) == songs
+    assert Counter(status for status, *_ in states[0].values())["not_found"] == songs // 20
+    # a request is made again only where it failed, or was on its way when its run was killed
+    again = len(rounds[killed].seen) - len(rounds[quiet].seen)
+    assert 0 <= again <= 3 * threads
+    assert len(rounds[quiet].seen) - songs < 0.15 * songs
+    assert all(fake.most_in_a_second() <= rate for fake in rounds.values())
+
+
+def test_a_cut_journal_loses_its_last_line_only(tmp_path: Path) -> None:
+    with RequestCache(tmp_path) as cache:
+        for n in range(3):
+            cache.add("lastfm", Answer(f"r{n}", "ok", "[]"))
+        journal = (tmp_path / "journal.jsonl").read_bytes()
+    shutil.rmtree(tmp_path / "answers")
+    (tmp_path / "journal.jsonl").write_bytes(journal[:-20])
+    with RequestCache(tmp_path) as cache:
+        cache.add("lastfm", Answer("r9", "ok", "[]"))
+    found = rows(tmp_path)
+    assert sorted(found) == ["r0", "r1", "r9"]
+    assert [found[request]["number"] for request in sorted(found)] == [1, 2, 3]
+    # a run that was killed between the shard and the end of the journal
+    (tmp_path / "journal.jsonl").write_bytes(journal)
+    with RequestCache(tmp_path):
+        pass
+    assert sorted(rows(tmp_path)) == ["r0", "r1", "r9"]
+
+
+def test_a_shard_cut_in_half_is_said(tmp_path: Path) -> None:
+    with RequestCache(tmp_path) as cache:
+        cache.add("lastfm", Answer("r", "ok", "[]"))
+    (shard,) = (tmp_path / "answers").glob("*.parquet")
+    shard.write_bytes(shard.read_bytes()[:100])
+    with pytest.raises(SongmoodError, match=r"damaged: move it away"), RequestCache(tmp_path):
+        pass
+    assert shard.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RequestCache(tmp_path) as cache:
+        cache.add("lastfm", Answer("r0", "ok", "[]"))
+        lines, cache._lines = cache._lines, open("/dev/full", "ab", buffering=0)  # noqa: SIM115
+        with pytest.raises(SongmoodError, match="No space left on device"):
+            cache.add("lastfm", Answer("r1", "ok", "[]"))
+        assert lines is not None
+        lines.close()
+    assert sorted(rows(tmp_path)) == ["r0"]
+
+
+# -- keys ------------------------------------------------------------------------------------------------
+
+
+def test_keys_come_from_the_environment_or_a_file_of_ones_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("GENIUS_ACCESS_TOKEN")
+    with pytest.raises(SongmoodError, match="no GENIUS_ACCESS_TOKEN"):
+        read_keys("GENIUS_ACCESS_TOKEN")
+    file = tmp_path / "keys"
+    file.write_text("# mine\nGENIUS_ACCESS_TOKEN = 'abc'\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("SONGMOOD_KEYS", str(file))
+    assert read_keys("GENIUS_ACCESS_TOKEN", "LASTFM_API_KEY") == ["abc", KEY]
+    assert (
+        hidden(f"x abc {KEY} {SECRET}") == "x <GENIUS_ACCESS_TOKEN> <LASTFM_API_KEY> <SPOTIFY_CLIENT_SECRET>"
+    )
+    file.chmod(0o640)
+    with pytest.raises(SongmoodError, match="chmod 600"):
+        read_keys("GENIUS_ACCESS_TOKEN")
+
+
+@pytest.mark.parametrize("service", ["lastfm", "spotify", "genius"])
+def test_keys_are_in_no_error_log_or_cache(
+    service: str,
+    fake: FakeServices,
+    make_config: Make,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(0)
+    fake.respond = lambda path, body: (503, {}, f"{path} {body} {KEY} {SECRET} {TOKEN}")
+    one = ids(spotify_id(1)) if service == "spotify" else names(1)
+    outcome, found = fetch(service, one, make_config(*fake.settings(), "fetch.tries=2"), tmp_path)
+    shown = capfd.readouterr()
+    said = f"{outcome} {found} {caplog.text} {shown}"
+    assert outcome.statuses == {"transient": 1}
+    assert not any(key in said for key in (KEY, CLIENT, SECRET, TOKEN))
