@@ -133,7 +133,8 @@ def _pair_batches(batches: Iterator[pd.DataFrame], settings: Dedupe) -> Iterator
         a, b = (np.concatenate(side) for side in zip(*firsts, strict=True))
         other = song[a] != song[b]
         a, b = a[other], b[other]
+        near = b - a <= settings.block_window
         names = {field: rows[field].to_numpy() for field in NAME_FIELDS}
-        may = may_be_one_song({field: (texts[a], texts[b]) for field, texts in names.items()})
+        may = may_be_one_song({field: (texts[a], texts[b]) for field, texts in names.items()}, near)
         pairs = np.sort(np.stack([song[a[may]], song[b[may]]], axis=1).astype(str), axis=1)
         yield pd.DataFrame(pairs, columns=["song_id_a", "song_id_b"]).drop_duplicates()
