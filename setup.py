@@ -24,7 +24,7 @@ setup(
         "rapidfuzz>=3.6,<4",  # matching of titles and artists; nearest known setting
         "pylast>=5.3,<8",  # Last.fm
         "spotipy>=2.25,<3",  # Spotify
-        "lyricsgenius>=3.0.1,<4",  # Genius
+        "lyricsgenius>=3.6,!=3.7.*,<4",  # Genius; 3.7 says that it runs on Python 3.10, and does not
         "requests>=2.31,<3",  # ReccoBeats; the connections of spotipy and lyricsgenius
         "pyrate-limiter>=4,<5",  # the pace of requests to a service
         "tenacity>=8.2,<10",  # trying a request again

@@ -177,6 +177,11 @@ def _lastfm(query: dict[str, str]) -> Reply:
     return 200, xml, f'<lfm status="ok"><toptags>{tags}</toptags></lfm>'
 
 
+def number_of(id_: str) -> int:
+    """The number in an id of ours; some number for others."""
+    return int(id_[1:]) if id_[1:].isdigit() else len(set(id_))
+
+
 def features(number: int) -> dict[str, float]:
     whole = {"key": 5, "mode": 1, "time_signature": 4, "tempo": 120, "loudness": -7}
     return {name: whole.get(name, number % 100 / 100) for name in AUDIO_FEATURES}
@@ -185,13 +190,13 @@ def features(number: int) -> dict[str, float]:
 def _spotify(ids: list[str]) -> Reply:
     if not all(re.fullmatch("[0-9A-Za-z]{22}", id_) for id_ in ids) or len(ids) > 100:
         return 400, {}, json.dumps({"error": {"status": 400, "message": "invalid id"}})
-    rows = [None if id_.startswith("U") else {"id": id_, **features(int(id_[1:]))} for id_ in ids]
+    rows = [None if id_.startswith("U") else {"id": id_, **features(number_of(id_))} for id_ in ids]
     return 200, {}, json.dumps({"audio_features": rows})
 
 
 def _reccobeats(ids: list[str]) -> Reply:
     rows = [
-        {"id": "own", "href": f"https://open.spotify.com/track/{id_}", **features(int(id_[1:]))}
+        {"id": "own", "href": f"https://open.spotify.com/track/{id_}", **features(number_of(id_))}
         for id_ in reversed(ids)
         if not id_.startswith("U")
     ]

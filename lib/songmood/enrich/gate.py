@@ -1,7 +1,7 @@
 """The gate that every request to a service passes: its pace, its budget, and what its answer means.
 
 The clients hide what matters (a 403 as 'no lyrics', a Retry-After, a page of HTML under status 200), so
-their connections are ours: an adapter for requests, a transport for httpx.
+their connections are ours: an adapter for requests here, and a transport for pylast in lastfm.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
-from pylast import httpx  # httpx, or httpx2 by now: the one that pylast uses
 from pyrate_limiter import Limiter, Rate
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError as ConnectionFault
@@ -121,42 +120,14 @@ class _Adapter(HTTPAdapter):
         try:
             response = super().send(request, **options)
         except (requests.RequestException, ConnectionFault, OSError) as error:
-            raise Transient(_unreached(request.url, error)) from None
+            raise Transient(unreached(request.url, error)) from None
         page = self._html is not None and str(request.url).startswith(self._html)
         judge(response.status_code, response.headers, request.url, page)
         try:
             response.content  # noqa: B018  # read now: a connection cut later would raise elsewhere
         except (requests.RequestException, ConnectionFault, OSError) as error:
-            raise Transient(_unreached(request.url, error)) from None
+            raise Transient(unreached(request.url, error)) from None
         return response
-
-
-class Transport(httpx.BaseTransport):  # type: ignore[misc,name-defined]
-    """A connection for pylast, which speaks to `address` whatever host it thinks of."""
-
-    def __init__(self, gate: Gate, address: str) -> None:
-        self._gate, self._address = gate, httpx.URL(address)
-        self._inner = httpx.HTTPTransport()
-
-    def handle_request(self, request: Any) -> Any:
-        """One request, when its turn has come. Raises what judge raises, and Spent."""
-        self._gate.enter()
-        request.url = self._address
-        request.headers["Host"] = self._address.netloc.decode()
-        request.extensions["timeout"] = dict.fromkeys(
-            ("connect", "read", "write", "pool"), self._gate.timeout_s
-        )
-        try:
-            response = self._inner.handle_request(request)
-            response.read()
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
-            raise Transient(_unreached(str(self._address), error)) from None
-        judge(response.status_code, response.headers, str(self._address), page=False)
-        return response
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._inner.close()
 
 
 def judge(status: int, headers: Any, url: Any, page: bool) -> None:
@@ -184,5 +155,6 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
 
 
-def _unreached(url: Any, error: Exception) -> str:
+def unreached(url: Any, error: Exception) -> str:
+    """What to say of a connection that failed; nothing of the request."""
     return f"{str(url).split('?')[0]} is not reached: {type(error).__name__}"

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 
 import pylast
+from pylast import httpx  # httpx, or httpx2 by now: the one that pylast uses
 
 from songmood import config
 from songmood.enrich.cache import NOT_FOUND, OK, Answer
 from songmood.enrich.fetch import Malformed, Request
-from songmood.enrich.gate import Gate, Refused, Transient, Transport
+from songmood.enrich.gate import Gate, Refused, Transient, judge, unreached
 from songmood.enrich.keys import read_keys
 
 # https://www.last.fm/api/errorcodes
@@ -23,6 +25,34 @@ _REFUSED = {"4", "9", "10", "13", "14", "26"}  # keys wrong, expired or suspende
 
 logging.getLogger("pylast").setLevel(logging.CRITICAL)  # its log shows requests with the key
 logging.getLogger("httpx").setLevel(logging.CRITICAL)
+
+
+class Transport(httpx.BaseTransport):  # type: ignore[misc,name-defined]
+    """A connection for pylast, which speaks to `address` whatever host it thinks of."""
+
+    def __init__(self, gate: Gate, address: str) -> None:
+        self._gate, self._address = gate, httpx.URL(address)
+        self._inner = httpx.HTTPTransport()
+
+    def handle_request(self, request: Any) -> Any:
+        """One request, when its turn has come. Raises what judge raises, and Spent."""
+        self._gate.enter()
+        request.url = self._address
+        request.headers["Host"] = self._address.netloc.decode()
+        request.extensions["timeout"] = dict.fromkeys(
+            ("connect", "read", "write", "pool"), self._gate.timeout_s
+        )
+        try:
+            response = self._inner.handle_request(request)
+            response.read()
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            raise Transient(unreached(str(self._address), error)) from None
+        judge(response.status_code, response.headers, str(self._address), page=False)
+        return response
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner.close()
 
 
 class LastFm:
