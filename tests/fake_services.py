@@ -65,7 +65,7 @@ class FakeServices:
             "genius.web_url": "/pages/",
         }
         quick = {f"{name}.per_second": 100 for name in ("lastfm", "spotify", "reccobeats", "genius")}
-        quick |= {"max_wait_s": 1, "timeout_s": 1, "threads": 2}
+        quick |= {"max_wait_s": 1, "timeout_s": 10, "threads": 2}
         values = {**{name: self.url + path for name, path in urls.items()}, **quick, **changes}
         return [f"fetch.{name}={value}" for name, value in values.items()]
 
@@ -118,8 +118,11 @@ def fake_services(**options: object) -> Iterator[FakeServices]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+    server = Server(("127.0.0.1", 0), Handler)
     fake.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -172,7 +175,7 @@ def _lastfm(query: dict[str, str]) -> Reply:
         return 400, xml, '<lfm status="failed"><error code="7">Invalid resource specified</error></lfm>'
     tags = "".join(
         f"<tag><name>{name}</name><count>{count}</count><url>u</url></tag>"
-        for name, count in (("Happy", 100), ("pop &amp; rock", 40), (query["track"], 7))
+        for name, count in (("Happy", 100), ("pop &amp; rock", 40), (html.escape(query["track"]), 7))
     )
     return 200, xml, f'<lfm status="ok"><toptags>{tags}</toptags></lfm>'
 

@@ -23,7 +23,7 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def lyrics(spark: SparkSession, texts: dict[str, str | None]) -> DataFrame:
-    rows = [(song_id, text, "files", None, None, None) for song_id, text in texts.items()]
+    rows = [(song_id, text, "files", None, None, None, None) for song_id, text in texts.items()]
     return spark.createDataFrame(rows, LYRICS.schema)
 
 

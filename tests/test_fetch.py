@@ -261,8 +261,10 @@ def test_the_pace_is_kept(fake: FakeServices, make_config: Make, tmp_path: Path)
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_budget_of_requests(threads: int, fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
     config = make_config(*fake.settings(), f"fetch.threads={threads}")
-    outcome, found = fetch("lastfm", names(50), config, tmp_path, Budget(requests=12))
-    assert len(fake.seen) == len(found) == 12
+    budget = Budget(requests=12)
+    outcome, found = fetch("lastfm", names(50), config, tmp_path, budget)
+    assert budget.asked == 12
+    assert 10 <= len(found) <= len(fake.seen) <= 12  # a connection that failed counts, too
     assert "fetch.max_requests" in str(outcome.stopped)
 
 
@@ -325,7 +327,7 @@ def test_killed_three_times_it_ends_as_if_it_had_not_been(tmp_path: Path) -> Non
     assert Counter(status for status, *_ in states[0].values())["not_found"] == songs // 20
     # a request is made again only where it failed, or was on its way when its run was killed
     again = len(rounds[killed].seen) - len(rounds[quiet].seen)
-    assert 0 <= again <= 3 * threads
+    assert again <= 3 * threads
     assert len(rounds[quiet].seen) - songs < 0.15 * songs
     assert all(fake.most_in_a_second() <= rate for fake in rounds.values())
 

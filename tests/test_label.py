@@ -24,7 +24,11 @@ def songs_of(spark: SparkSession, *song_ids: str) -> DataFrame:
 
 
 def tags_of(spark: SparkSession, tags: dict[str, dict[str, float]]) -> DataFrame:
-    rows = [(song, tag, float(weight)) for song, of_song in tags.items() for tag, weight in of_song.items()]
+    rows = [
+        (song, tag, float(weight), "files")
+        for song, of_song in tags.items()
+        for tag, weight in of_song.items()
+    ]
     return spark.createDataFrame(rows, TAGS.schema)
 
 
@@ -154,7 +158,9 @@ def test_dropped_keeps_the_rows_of_earlier_steps(spark: SparkSession, make_confi
 
 
 def test_null_and_empty_input(spark: SparkSession, make_config: Settings) -> None:
-    tags = spark.createDataFrame([("s", "happy", None), ("s", None, 5.0), (None, "sad", 50.0)], TAGS.schema)
+    tags = spark.createDataFrame(
+        [("s", "happy", None, None), ("s", None, 5.0, None), (None, "sad", 50.0, None)], TAGS.schema
+    )
     none = spark.createDataFrame([], DROPPED.schema)
     config = make_config(*SMALL, "label.min_tags=1", "label.min_tag_weight=0")
     result = label_songs(songs_of(spark, "s"), tags, none, config.label)

@@ -150,7 +150,7 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
         for rank in range(1, 11)
     ]
     return {
-        "lyrics": frame("lyrics", [("s00", SENTINEL, "file", None, None, None)]),
+        "lyrics": frame("lyrics", [("s00", SENTINEL, "file", None, None, None, None)]),
         "tokens": frame("tokens", [("s00", SENTINEL.split())]),
         "filtered": frame(
             "filtered",
@@ -174,7 +174,9 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
                 ("name", "same title and artist", 0.6, 0.03, 4.322),
             ],
         ),
-        "tags": frame("tags", [(song_id(i), tag, 50.0) for i in range(25) for tag in ("sad", "rock")]),
+        "tags": frame(
+            "tags", [(song_id(i), tag, 50.0, "files") for i in range(25) for tag in ("sad", "rock")]
+        ),
         "labelled": frame("labelled", [(song_id(i), moods[i % 2], "sad", 0.5) for i in range(20)]),
         "moods": frame(
             "moods", [(song_id(i), moods[i % 3 % 2], None, None, [1.0], None, "m") for i in range(N - 2)]

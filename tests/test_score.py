@@ -51,7 +51,7 @@ def score(spark: SparkSession, folder: Path, songs: list[str], partitions: int =
         return spark.createDataFrame(rows, schema).repartition(partitions)  # type: ignore[call-overload]
 
     deduped = [(s, *[None] * (len(DEDUPED.columns) - 2), 1) for s in songs]
-    lyrics = [(s, LYRICS_OF[s], "files", None, None, None) for s in songs if s in LYRICS_OF]
+    lyrics = [(s, LYRICS_OF[s], "files", None, None, None, None) for s in songs if s in LYRICS_OF]
     audio = [
         (s, *(VALENCE_OF[s] if name == "valence" else None for name in AUDIO_FEATURES), "files")
         for s in songs

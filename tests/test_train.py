@@ -67,7 +67,7 @@ def song_tables(
         rows["labelled"].append((song_id, mood, mood, 0.5))
         if lyrics and i % 10 != 3:
             text = " ".join(rng.choices(words[mood], k=3) + rng.choices(NEUTRAL, k=rng.randint(3, 9)))
-            rows["lyrics"].append((song_id, text, "files", None, None, None))
+            rows["lyrics"].append((song_id, text, "files", None, None, None, None))
             rows["topics"].append((song_id, [0.7, 0.3] if mood == names[0] else [0.4, 0.6]))
             rows["embeddings"].append((song_id, encoder.read([text])[0].tolist(), "", "tiny"))
         if audio and i % 10 != 4:

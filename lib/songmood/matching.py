@@ -221,19 +221,18 @@ _COMPARED_FROM = ("song_id", "known_title", "known_artist", "match_title", "matc
 
 
 def similarity(left: pd.Series, right: pd.Series) -> npt.NDArray[np.float64]:
-    """The likeness of each pair by letters, 0 to 100: whatever the order of the words, or their borders.
+    """The likeness of each pair by letters, 0 to 100, whatever the order of the words.
 
-    It is token_sort_ratio, or the ratio without spaces and 'and' where that is more; not where one only has
-    more words than the other ('I Wonder', 'I Wonder U').
+    It is token_sort_ratio, or the ratio as it stands where that is 95 or more ('aRw Deal' sorts elsewhere),
+    or 100 where only spaces and 'and' differ.
     """
-    words = process.cpdist(left.to_list(), right.to_list(), scorer=fuzz.token_sort_ratio, dtype=np.float64)
-    joined = (column.str.replace(r"\band\b|\s", "", regex=True).to_list() for column in (left, right))
-    letters = process.cpdist(*joined, scorer=fuzz.ratio, dtype=np.float64)
-    more = [
-        {*a.split()} < {*b.split()} or {*b.split()} < {*a.split()} for a, b in zip(left, right, strict=True)
-    ]
-    besides = np.array(more, dtype=bool) & (letters < 100)
-    scores: npt.NDArray[np.float64] = np.where(besides, words, np.maximum(words, letters))
+    sorted_, plain = (
+        process.cpdist(left.to_list(), right.to_list(), scorer=scorer, dtype=np.float64)
+        for scorer in (fuzz.token_sort_ratio, fuzz.ratio)
+    )
+    joined = [column.str.replace(r"\band\b|\s", "", regex=True).to_numpy() for column in (left, right)]
+    likeness = np.where(plain >= 95, np.maximum(plain, sorted_), sorted_)
+    scores: npt.NDArray[np.float64] = np.where(joined[0] == joined[1], 100.0, likeness)
     return scores
 
 
