@@ -55,7 +55,6 @@ RANGES = dict.fromkeys(AUDIO_FEATURES, (0.0, 1.0)) | {
     "time_signature": (0.0, 12.0),
 }
 
-
 # A text under a song's name that is surely in another language is another text: a translation.
 SURE, FEWEST_FOR_LANGUAGE = 0.99, 20  # probability, words
 
@@ -90,18 +89,16 @@ def enrich_songs(
     not_asked.
     """
     songs = versions.where("version_id = song_id")
-    frames = [
-        found
-        for part, of_files in (("tags", None), ("audio_features", audio_features), ("lyrics", lyrics))
-        for rank, source in enumerate(conf.sources(part))
-        for found in [
-            _in_files(part, of_files, versions, tags, conf)
-            if source == "files"
-            else _answered(part, source, songs, answers[source], tags)
-        ]
-        for found in [found.withColumns({"part": F.lit(part), "source": F.lit(source), "rank": F.lit(rank)})]
-    ]
-    every = reduce(DataFrame.unionByName, [frame.select(*_FOUND) for frame in frames])
+    frames = []
+    for part, rows in (("tags", None), ("audio_features", audio_features), ("lyrics", lyrics)):
+        for rank, source in enumerate(conf.sources(part)):
+            if source == "files":
+                of_source = _in_files(part, rows, versions, tags, conf)
+            else:
+                of_source = _answered(part, source, songs, answers[source], tags)
+            place = {"part": F.lit(part), "source": F.lit(source), "rank": F.lit(rank)}
+            frames.append(of_source.withColumns(place).select(*_FOUND))
+    every = reduce(DataFrame.unionByName, frames)
     best = F.min(F.when(F.col("has"), F.col("rank"))).over(Window.partitionBy("part", "song_id"))
     found = every.withColumn("best", best)
     chosen = found.where("rank = best")
