@@ -19,6 +19,7 @@ from songmood.config import Config, Enrich, load_config
 from songmood.corpus import list_files, read_columns
 from songmood.enrich import COLUMNS, collect_tags, enrich_songs, song_versions, unanswered
 from songmood.enrich.cache import ANSWER_SCHEMA
+from songmood.enrich.files import find_rows
 from songmood.names import normalise_artist, normalise_title
 from songmood.tables import AUDIO_FEATURES, DEDUPED, DUPLICATES, FILTERED, TABLES
 
@@ -349,6 +350,21 @@ def test_what_is_asked_for_and_what_not(spark: SparkSession, conf: Enrich, confi
 # -- real data -----------------------------------------------------------------------------------
 
 
+def test_a_title_that_holds_the_artist_is_looked_for_as_both(spark: SparkSession, conf: Enrich) -> None:
+    titles = {"a": ("Usher:Hot Thing", "Jay"), "b": ("Ann - Stay", None), "c": ("Mission: Gone", "Ann")}
+    versions = spark.createDataFrame(
+        [(song, song, None, artist, title) for song, (title, artist) in titles.items()],
+        "song_id string, version_id string, row_id string, artist string, title string",
+    )
+    known = [("Usher", "Hot Thing"), ("Ann", "Stay"), ("Bo", "Gone"), ("Ann", "Mission: Gone")]
+    rows = spark.createDataFrame(
+        [(None, artist, title, f"{artist}/{title}") for artist, title in known],
+        "row_id string, artist string, title string, content string",
+    )
+    found = {row.song_id: row.row for row in find_rows(versions, rows, conf).collect()}
+    assert found == {"a": "Usher/Hot Thing", "b": "Ann/Stay", "c": "Ann/Mission: Gone"}
+
+
 def test_real_songs_meet_real_audio_features(spark: SparkSession, conf: Enrich, shared_data: Path) -> None:
     songs = read_columns(
         spark,
@@ -376,7 +392,11 @@ def test_real_songs_meet_real_audio_features(spark: SparkSession, conf: Enrich, 
     for song in songs.collect():
         if song["spotify_id"] in ids:
             by_id.add(song["song_id"])
-        if (normalise_title(song["title"]), normalise_artist(song["artist"])) in names:
+        spelled = [(song["title"], song["artist"])]
+        for sign in (":", " - "):  # 'Artist:Title'
+            artist, _, title = (song["title"] or "").partition(sign)
+            spelled.append((title, artist))
+        if any((normalise_title(title), normalise_artist(artist)) in names for title, artist in spelled):
             by_name.add(song["song_id"])
     assert len(by_id) > 200
     assert len(by_name) > 1000

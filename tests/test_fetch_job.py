@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from conftest import ROOT
@@ -64,6 +68,14 @@ def switched_on(fake: FakeServices) -> list[str]:
     return [*fake.settings(), *(f"enrich.{setting}" for setting in order)]
 
 
+def a_year_ahead(answers: Path) -> None:
+    """As if the answers had been fetched before the clock was set back."""
+    for shard in answers.glob("*.parquet"):
+        rows = pq.read_table(shard)
+        ahead = pc.add(rows["fetched_at"], pa.scalar(timedelta(days=365), pa.duration("us")))
+        pq.write_table(rows.set_column(rows.schema.get_field_index("fetched_at"), "fetched_at", ahead), shard)
+
+
 def test_a_run_goes_on_where_its_budget_ended_and_asks_nothing_twice(folder: Path) -> None:
     with fake_services(hits=lambda words: [], transient_share=0.1) as fake:
         first = ("all", "--until", "enrich", "--run-id", "first", "--max-requests", "25")
@@ -71,10 +83,12 @@ def test_a_run_goes_on_where_its_budget_ended_and_asks_nothing_twice(folder: Pat
         assert code == 0, said
         assert "25 requests are made" in said
         assert len(fake.seen) == 25
+        a_year_ahead(folder / "demo/warehouse/requests/answers")
         code, said = submit(
             folder, "all", "--until", "enrich", "--run-id", "second", settings=switched_on(fake)
         )
         assert code == 0, said
+        assert "the clock seems to be set back" in said
         asked = len(fake.seen)
         tags, audio = table(folder, "second", "tags"), table(folder, "second", "audio_features")
         songs = table(folder, "second", "deduped")

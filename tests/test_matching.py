@@ -11,7 +11,7 @@ from rapidfuzz import fuzz
 
 from conftest import ROOT, as_rows
 from songmood.config import Enrich, load_config
-from songmood.matching import match_names, telling_words, with_names
+from songmood.matching import VERSION_WORDS, match_names, telling_words, with_names
 
 Name = tuple[str | None, str | None]
 
@@ -72,7 +72,7 @@ def match_all(spark: SparkSession, conf: Enrich, *, backwards: bool = False) -> 
     known = [*SAME.values(), *OTHER.values(), *NEAR.values(), *LIVE.values(), *INTROS]
     known += [name for names in TIED.values() for name in names]
     names = names_of(spark, known[::-1]).repartition(3) if backwards else names_of(spark, known)
-    matches = match_names(songs_of(spark, songs[::-1] if backwards else songs), names, conf)
+    matches = match_names(songs_of(spark, songs[::-1] if backwards else songs), names, conf, heed_live=True)
     return {row["song_id"]: row for row in as_rows(matches)}
 
 
@@ -117,14 +117,40 @@ def test_a_live_version_is_the_song_itself_only_where_asked(
     assert taken(matched).keys().isdisjoint(LIVE)
     songs = songs_of(spark, [*LIVE, ("Live and Let Die", "Wings")], heed_live=False)
     names = names_of(spark, [*LIVE.values(), ("(Live and Let Die)", "Wings")], heed_live=False)
-    rows = {row["song_id"]: row for row in as_rows(match_names(songs, names, conf))}
+    rows = {row["song_id"]: row for row in as_rows(match_names(songs, names, conf, heed_live=False))}
     assert taken(rows) == LIVE | {("Live and Let Die", "Wings"): ("(Live and Let Die)", "Wings")}
+
+
+MIXES: dict[Name, Name] = {
+    ("Dreamlover (Def Club Mix)", "Mariah"): ("Dreamlover", "Mariah"),
+    ("Hero (Thunder Edit)", "Enrique"): ("Hero", "Enrique"),
+    ("Rope (Extended Version)", "Foo"): ("Rope", "Foo"),
+}
+
+
+def test_a_mix_is_the_song_for_its_words_but_not_for_its_sound(spark: SparkSession, conf: Enrich) -> None:
+    for heed in (True, False):
+        songs = songs_of(spark, [*MIXES], heed_live=heed)
+        names = names_of(spark, [*MIXES.values()], heed_live=heed)
+        rows = {row["song_id"]: row for row in as_rows(match_names(songs, names, conf, heed_live=heed))}
+        assert taken(rows) == ({} if heed else MIXES)
+
+
+@pytest.mark.parametrize("heed_live", [True, False])
+def test_a_song_in_another_language_is_another(spark: SparkSession, conf: Enrich, heed_live: bool) -> None:
+    songs = songs_of(spark, [("Livin' La Vida (Spanish Version)", "Ricky")], heed_live=heed_live)
+    names = names_of(spark, [("Livin' La Vida", "Ricky")], heed_live=heed_live)
+    rows = {row["song_id"]: row for row in as_rows(match_names(songs, names, conf, heed_live=heed_live))}
+    assert taken(rows) == {}
 
 
 def test_a_crowded_block_is_bounded_but_equal_names_are_found(spark: SparkSession, conf: Enrich) -> None:
     bounded = conf.model_copy(update={"max_candidates": 5})
     songs = songs_of(spark, [("Intro", "Various Artists"), ("Intro", "Various Artits")])
-    rows = {row["song_id"]: row for row in as_rows(match_names(songs, names_of(spark, INTROS), bounded))}
+    rows = {
+        row["song_id"]: row
+        for row in as_rows(match_names(songs, names_of(spark, INTROS), bounded, heed_live=True))
+    }
     assert taken(rows) == {("Intro", "Various Artists"): ("Intro", "Various Artists")}
 
 
@@ -133,7 +159,7 @@ def test_names_that_are_not_there_match_nothing(spark: SparkSession, conf: Enric
     songs = songs_of(spark, halves, heed_live=False)
     names = names_of(spark, halves, heed_live=False)
     assert (songs.count(), names.count()) == (0, 0)
-    assert as_rows(match_names(songs, names, conf)) == []
+    assert as_rows(match_names(songs, names, conf, heed_live=False)) == []
 
 
 @pytest.mark.parametrize(
@@ -147,4 +173,4 @@ def test_names_that_are_not_there_match_nothing(spark: SparkSession, conf: Enric
     ],
 )
 def test_words_that_tell_versions_apart(title: str, artist: str, words: set[str]) -> None:
-    assert telling_words(title, artist) == words
+    assert telling_words(VERSION_WORDS, title, artist) == words

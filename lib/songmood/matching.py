@@ -28,8 +28,18 @@ KEYS = ("name_title", "name_artist", "name_core")
 # Another version is another text or another recording. Written as songmood.names leaves them.
 VERSION_WORDS = {
     *("karaoke", "cover", "covers", "tribute", "remix", "rmx", "mashup", "medley", "parody", "reprise"),
-    *("instrumental", "acoustic", "demo", "live"),
+    *("instrumental", "acoustic", "demo", "live", "intro", "outro", "interlude"),
     *("translation", "traduccion", "traducao", "traduction", "traduzione", "ubersetzung", "romanized"),
+}
+# Sung in another language, a song has other words, too.
+LANGUAGES = {
+    *("english", "spanish", "espanol", "spanglish", "french", "francais", "german", "deutsch", "italian"),
+    *("italiano", "portuguese", "portugues", "japanese", "korean", "mandarin", "russian", "swedish", "dutch"),
+}
+# Another recording of the same words.
+RECORDING_WORDS = {
+    *("mix", "mixes", "megamix", "remixed", "edit", "dub", "version", "versions", "rework", "bootleg"),
+    *("unplugged", "session", "sessions", "rehearsal", "outtake", "orchestral", "symphonic", "fix"),
 }
 # A page of that name is about a song or an artist, and is none.
 PAGE_WORDS = {
@@ -120,7 +130,7 @@ def best_match(
             "match_artist": others["artist"],
         }
     )
-    (compared,) = compare_names(iter([pairs]), conf)
+    (compared,) = compare_names(iter([pairs]), conf, heed_live=False)
     if compared.empty:
         return None
     best = compared.sort_values(
@@ -136,7 +146,7 @@ def best_match(
     )
 
 
-def match_names(songs: DataFrame, names: DataFrame, conf: config.Enrich) -> DataFrame:
+def match_names(songs: DataFrame, names: DataFrame, conf: config.Enrich, *, heed_live: bool) -> DataFrame:
     """The best name for each song, of those that a source knows.
 
     `songs` (song_id, name_title, name_artist; several rows a song where it has several names) and
@@ -148,7 +158,8 @@ def match_names(songs: DataFrame, names: DataFrame, conf: config.Enrich) -> Data
     Returns song_id, match_title, match_artist (as the source spells them), match_score (mean of both
     similarities, 0 to 100), accepted (both thresholds passed, nothing that forbids it) and difference
     (how it falls short, for people; null if accepted). A song without any candidate that is
-    conf.near_miss alike in both has no row.
+    conf.near_miss alike in both has no row. With `heed_live` a recording is sought: a mix or another
+    version of it is not it.
     """
     known = names.groupBy(
         F.col("name_title").alias("known_title"), F.col("name_artist").alias("known_artist")
@@ -168,7 +179,7 @@ def match_names(songs: DataFrame, names: DataFrame, conf: config.Enrich) -> Data
         F.col("spelled.artist").alias("match_artist"),
         F.col("spelled.name_core").alias("known_core"),
     )
-    scored = pairs.mapInPandas(partial(compare_names, conf=conf), _COMPARED)
+    scored = pairs.mapInPandas(partial(compare_names, conf=conf, heed_live=heed_live), _COMPARED)
     result = ("match_title", "match_artist", "match_score", "accepted", "difference")
     order = (~F.col("accepted"), -F.col("match_score"), "known_title", "known_artist")
     best = scored.groupBy("song_id").agg(F.min(F.struct(*order, *result)).alias("best"))
@@ -181,7 +192,9 @@ _COMPARED = (
 )
 
 
-def compare_names(batches: Iterator[pd.DataFrame], conf: config.Enrich) -> Iterator[pd.DataFrame]:
+def compare_names(
+    batches: Iterator[pd.DataFrame], conf: config.Enrich, *, heed_live: bool
+) -> Iterator[pd.DataFrame]:
     """Compare pairs of names; those under conf.near_miss in either part are left out."""
     for pairs in batches:
         titles = similarity(pairs["name_title"], pairs["known_title"])
@@ -193,19 +206,19 @@ def compare_names(batches: Iterator[pd.DataFrame], conf: config.Enrich) -> Itera
         artists = np.where(np.array(shared, dtype=bool), np.maximum(artists, SHARED_CREDIT), artists)
         near = np.minimum(titles, artists) >= conf.near_miss
         pairs, titles, artists = pairs[near].copy(), titles[near], artists[near]
+        words = VERSION_WORDS | LANGUAGES | PAGE_WORDS | (RECORDING_WORDS if heed_live else set())
+        named = (pairs[c] for c in ("name_title", "name_artist", "known_title", "known_artist"))
         forbidding = [
-            ", ".join(sorted(telling_words(title, artist) ^ telling_words(known_title, known_artist)))
-            for title, artist, known_title, known_artist in zip(
-                *(pairs[c] for c in ("name_title", "name_artist", "known_title", "known_artist")), strict=True
-            )
+            ", ".join(sorted(telling_words(words, title, artist) ^ telling_words(words, *known)))
+            for title, artist, *known in zip(*named, strict=True)
         ]
         alike = (titles >= conf.min_title_similarity) & (artists >= conf.min_artist_similarity)
-        accepted = alike & np.array([not words for words in forbidding], dtype=bool)
+        accepted = alike & np.array([not only for only in forbidding], dtype=bool)
         difference = [
             None
             if ok
-            else f"title {title:.0f}, artist {artist:.0f}" + (f", only one has: {words}" if words else "")
-            for ok, title, artist, words in zip(accepted, titles, artists, forbidding, strict=True)
+            else f"title {title:.0f}, artist {artist:.0f}" + (f", only one has: {only}" if only else "")
+            for ok, title, artist, only in zip(accepted, titles, artists, forbidding, strict=True)
         ]
         yield pd.DataFrame(
             {
@@ -252,15 +265,15 @@ def _share_credit(one: str, other: str) -> bool:
     return len(shorter) > 1 and shorter in {normalise_artist(part) for part in _CREDIT.split(longer)}
 
 
-def telling_words(title: str, artist: str) -> set[str]:
-    """The words that tell one song or version from another: of versions and pages, and the title's numbers.
+def telling_words(telling: set[str], title: str, artist: str) -> set[str]:
+    """The words that tell one song or version from another: those of `telling`, and the title's numbers.
 
     Number words and Roman numerals count as their digits: 'Part II' is 'Part 2'.
     """
     words = title.split()
     numbers = {number.lstrip("0") or "0" for number in _DIGITS.findall(title)}
     numbers |= {_NUMBERS[word] for word in words if word in _NUMBERS}
-    return numbers | ((VERSION_WORDS | PAGE_WORDS) & {*words, *artist.split()})
+    return numbers | (telling & {*words, *artist.split()})
 
 
 def _blocks(title: str, artist: str) -> Column:

@@ -1,5 +1,6 @@
 """enrich: tags, audio features and lyrics for songs (paper 3.1), from files and from services.
 
+files.py        rows of files, and which is about a song
 clean.py        lyrics as they are sung, and what is none
 fetch.py        asking a service, with lastfm.py, spotify.py, reccobeats.py and genius.py
 gate.py         the pace, the budget, and what an answer means
@@ -10,23 +11,21 @@ __init__.py     what each source has for each song, and which one counts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import NamedTuple
 
-import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from songmood import config
 from songmood.enrich.cache import NO_MATCH, NOT_FOUND, OK, PERMANENT, TRANSIENT
-from songmood.enrich.clean import INSTRUMENTAL, clean_lyrics, find_fault
-from songmood.language import language_of
-from songmood.matching import match_names, with_names
+from songmood.enrich.clean import INSTRUMENTAL
+from songmood.enrich.files import COLUMNS, REQUIRED, audio_rows, feature, find_rows, lyric_rows, with_faults
 from songmood.names import normalised_artist, normalised_title
-from songmood.tables import AUDIO, AUDIO_FEATURES, DISCRETE_AUDIO_FEATURES, ENRICHMENT_FAILURES, LYRICS, TAGS
+from songmood.tables import AUDIO, AUDIO_FEATURES, ENRICHMENT_FAILURES, LYRICS, TAGS
 
 __all__ = [
     "COLUMNS",
@@ -38,25 +37,6 @@ __all__ = [
     "song_versions",
     "unanswered",
 ]
-
-# What is read of each flat part's files, and what of it a file with a header must have.
-COLUMNS = {
-    "audio_features": ("spotify_id", "artist", "title", *AUDIO_FEATURES),
-    "lyrics": ("song_id", "artist", "title", "lyrics"),
-}
-REQUIRED = {"audio_features": (), "lyrics": ("lyrics",)}
-
-# What a feature can be; what is outside is a fault of the file and becomes null. Spotify's key -1 says
-# that none was found. Loudness is in dB, tempo in beats a minute; mode is 0 or 1, and the others shares.
-RANGES = dict.fromkeys(AUDIO_FEATURES, (0.0, 1.0)) | {
-    "key": (0.0, 11.0),
-    "loudness": (-100.0, 20.0),
-    "tempo": (0.0, 500.0),
-    "time_signature": (0.0, 12.0),
-}
-
-# A text under a song's name that is surely in another language is another text: a translation.
-SURE, FEWEST_FOR_LANGUAGE = 0.99, 20  # probability, words
 
 
 class Enrichment(NamedTuple):
@@ -139,7 +119,7 @@ def _in_files(
 ) -> DataFrame:
     # files are at hand and never asked again, so no time is kept: equal runs give equal tables
     attempts = F.lit(1)
-    by_name = F.when(F.col("near_miss").isNotNull(), NO_MATCH).otherwise(NOT_FOUND)
+    by_name = F.when(F.col("last_error").isNotNull(), NO_MATCH).otherwise(NOT_FOUND)
     if rows is None:
         tagged = tags.where("source = 'files'").select("song_id").distinct().withColumn("tagged", F.lit(True))
         songs = versions.select("song_id").distinct().join(tagged, "song_id", "left")
@@ -148,11 +128,13 @@ def _in_files(
     if part == "audio_features":
         ids = versions.withColumn("row_id", F.col("spotify_id"))
         found = find_rows(ids, audio_rows(rows), conf).withColumnRenamed("row", "audio")
-        said = {"has": F.col("audio").isNotNull(), "status": by_name, "last_error": F.col("near_miss")}
-        return _with_found(found.withColumns({**said, "attempts": attempts}))
+        found = found.withColumnRenamed("near_miss", "last_error")
+        said = {"has": F.col("audio").isNotNull(), "status": by_name, "attempts": attempts}
+        return _with_found(found.withColumns(said))
     ids = versions.withColumn("row_id", F.col("version_id"))
     found = find_rows(ids, lyric_rows(rows), conf, heed_live=False)
-    found = found.select("*", "row.lyrics", "row.fault", "row.language").withColumn("attempts", attempts)
+    found = found.withColumnRenamed("near_miss", "last_error").withColumn("attempts", attempts)
+    found = found.select("*", "row.lyrics", "row.fault", "row.language")
     return _with_found(_judged(found, versions, by_name))
 
 
@@ -173,7 +155,7 @@ def _answered(part: str, source: str, songs: DataFrame, answers: DataFrame, tags
             "content", StructType([StructField(name, StringType()) for name in AUDIO_FEATURES])
         )
         rows = said.withColumn("told", told).select("*", "told.*")
-        audio = F.struct(*(_feature(name).alias(name) for name in AUDIO_FEATURES))
+        audio = F.struct(*(feature(name).alias(name) for name in AUDIO_FEATURES))
         return _with_found(rows.withColumns({"audio": F.when(ok, audio), "has": ok}))
     told = F.from_json("content", "title string, artist string, score double, lyrics string")
     rows = said.withColumn("told", told).select(*said.columns, F.when(ok, F.col("told")).alias("told"))
@@ -197,7 +179,7 @@ def _judged(found: DataFrame, songs: DataFrame, otherwise: Column) -> DataFrame:
         .when(empty, "empty")
         .when(refused, "implausible")
     )
-    error = F.when(F.col("row").isNull(), F.col("near_miss" if "near_miss" in rows.columns else "last_error"))
+    error = F.when(F.col("row").isNull(), F.col("last_error"))
     return rows.withColumns(
         {
             "has": F.col("row").isNotNull() & ~refused,
@@ -232,6 +214,10 @@ def requests_of(songs: DataFrame, source: str) -> DataFrame:
     )
 
 
+def _answered_ok(songs: DataFrame, source: str, answers: DataFrame) -> DataFrame:
+    return requests_of(songs, source).join(answers.where(F.col("status") == OK), "request")
+
+
 def lacking(
     songs: DataFrame,
     part: str,
@@ -244,7 +230,7 @@ def lacking(
         if source == "files":
             has = in_files.where((F.col("part") == part) & F.col("has"))
         else:
-            has = requests_of(songs, source).join(answers[source].where(F.col("status") == OK), "request")
+            has = _answered_ok(songs, source, answers[source])
         songs = songs.join(has.select("song_id"), "song_id", "left_anti")
     return songs
 
@@ -301,8 +287,7 @@ def collect_tags(
             rows = _tags_in_files(versions, tags)
         else:
             songs = versions.where("version_id = song_id")
-            said = requests_of(songs, source).join(answers[source].where(F.col("status") == OK), "request")
-            pairs = said.select(
+            pairs = _answered_ok(songs, source, answers[source]).select(
                 "song_id", F.explode(F.from_json("content", "array<array<string>>")).alias("pair")
             )
             rows = pairs.select(
@@ -340,94 +325,3 @@ def _tags_in_files(versions: DataFrame, tags: DataFrame) -> DataFrame:
 
 def _tag_keys(song_id: str, lastfm_id: str) -> Column:
     return F.array_compact(F.array(F.concat(F.lit("song "), song_id), F.concat(F.lit("lastfm "), lastfm_id)))
-
-
-def audio_rows(audio_features: DataFrame) -> DataFrame:
-    """Rows of audio features for `find_rows`; those of which no feature is within its range go."""
-    features = [_feature(name).alias(name) for name in AUDIO_FEATURES]
-    return audio_features.select(
-        F.col("spotify_id").alias("row_id"), "artist", "title", F.struct(*features).alias("content")
-    ).where(F.coalesce(*(F.col(f"content.{name}").cast("double") for name in AUDIO_FEATURES)).isNotNull())
-
-
-def lyric_rows(lyrics: DataFrame) -> DataFrame:
-    """Rows of lyrics for `find_rows`, cleaned, faultless ones first; empty ones go."""
-    rows = with_faults(lyrics.where("trim(lyrics) <> ''"))
-    content = F.struct(F.col("fault").isNotNull().alias("faulty"), "lyrics", "fault", "language")
-    return rows.select(F.col("song_id").alias("row_id"), "artist", "title", content.alias("content"))
-
-
-def with_faults(rows: DataFrame) -> DataFrame:
-    """Rows with their `lyrics` cleaned, and beside them their `fault` (clean.py) and, if sure, `language`."""
-    told = [StructField(name, StringType()) for name in ("fault", "language")]
-    return rows.mapInPandas(_read_lyrics, StructType([*rows.schema.fields, *told]))
-
-
-def _surely_in(text: str | None) -> str | None:
-    enough = isinstance(text, str) and len(text.split()) >= FEWEST_FOR_LANGUAGE
-    return language_of(text, SURE) if enough else None
-
-
-def _read_lyrics(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    for rows in batches:
-        texts = rows["lyrics"]
-        given = texts.notna()
-        cleaned = texts.map(clean_lyrics).astype(object)
-        fault = texts.map(find_fault).where(given).astype(object)
-        language = cleaned.map(_surely_in).astype(object)
-        yield rows.assign(lyrics=cleaned, fault=fault, language=language)
-
-
-def find_rows(
-    versions: DataFrame, rows: DataFrame, conf: config.Enrich, *, heed_live: bool = True
-) -> DataFrame:
-    """For each song the row of a source that is about it: by id, or else by artist and title.
-
-    `versions` as `song_versions` gives them with `row_id`, the id by which the source may know them;
-    `rows` has row_id, artist, title and content. Where several rows fit, the representative's own goes
-    first, then the least in order. Without `heed_live`, a live version is the song itself.
-
-    Returns every song_id, row (the content, or null), title and artist (as the row has them) and score
-    (as in match_names), null when found by id, and near_miss (text for people, of a name refused).
-    """
-    # an id that is not there must meet nothing, and not all in one partition
-    row_id = F.coalesce("row_id", F.concat(F.lit("no id: "), "version_id"))
-    own = F.struct(
-        (F.col("version_id") != F.col("song_id")).alias("merged"), "version_id", F.col("content").alias("row")
-    )
-    by_id = (
-        versions.withColumn("row_id", row_id)
-        .join(rows.select("row_id", "content"), "row_id", "left")
-        .groupBy("song_id")
-        .agg(
-            F.min(F.when(F.col("content").isNotNull(), own))["row"].alias("own"),
-            F.collect_set(F.struct("title", "artist")).alias("names"),
-        )
-    )
-    sought = by_id.where("own IS NULL").select("song_id", F.inline("names"))
-    named = rows.where("title IS NOT NULL AND artist IS NOT NULL").groupBy("title", "artist")
-    contents = named.agg(F.min("content").alias("named"))
-    matches = match_names(
-        with_names(sought, heed_live=heed_live),
-        with_names(contents.select("title", "artist"), heed_live=heed_live),
-        conf,
-    )
-    spelled = (F.col("match_title") == F.col("title")) & (F.col("match_artist") == F.col("artist"))
-    by_name = matches.join(contents, spelled).drop("title", "artist")
-    accepted = F.col("accepted")
-    nearest = F.format_string("nearest: '%s' by '%s' (%s)", "match_title", "match_artist", "difference")
-    return by_id.join(by_name, "song_id", "left").select(
-        "song_id",
-        F.coalesce("own", F.when(accepted, F.col("named"))).alias("row"),
-        *(F.when(accepted, F.col(f"match_{part}")).alias(part) for part in ("title", "artist", "score")),
-        F.when(~accepted, nearest).alias("near_miss"),
-    )
-
-
-def _feature(name: str) -> Column:
-    low, high = RANGES[name]
-    value = F.expr(f"try_cast({name} AS double)")
-    valid = value.between(low, high)  # NaN is greater than any number
-    if name in DISCRETE_AUDIO_FEATURES:
-        return F.when(valid & (value == F.floor(value)), value.cast("int"))
-    return F.when(valid, value)

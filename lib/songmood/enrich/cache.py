@@ -102,7 +102,7 @@ class RequestCache:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._make_shard()
+            self.flush()
         finally:
             for file in (self._lines, self._lock):
                 if file is not None:
@@ -124,15 +124,14 @@ class RequestCache:
             ) from None
         self._waiting.append(row)
         if len(self._waiting) >= self._shard_rows:
-            self._make_shard()
-
-    def flush(self) -> None:
-        """Make all answers so far readable by read_answers."""
-        self._make_shard()
+            self.flush()
 
     def newest_time(self) -> datetime | None:
         """When the newest answer was fetched, by the clock of then."""
-        times = [pq.read_table(self._answers / name, columns=["fetched_at"])[0] for name in self._names()]
+        times = [
+            pq.read_table(self._answers / name, columns=["fetched_at"])[0]
+            for name in shard_names(self.folder)
+        ]
         newest = [pc.max(column).as_py() for column in times]
         return max((time for time in newest if time is not None), default=None)
 
@@ -150,9 +149,10 @@ class RequestCache:
                     self._waiting.append(row)
         if self._waiting:
             self._number = self._waiting[-1]["number"]
-        self._make_shard()
+        self.flush()
 
-    def _make_shard(self) -> None:
+    def flush(self) -> None:
+        """Make what is in the journal a shard, which read_answers reads."""
         if self._waiting:
             rows = [{**row, "fetched_at": datetime.fromisoformat(row["fetched_at"])} for row in self._waiting]
             name = f"{rows[0]['number']:012}-{rows[-1]['number']:012}.parquet"
@@ -172,11 +172,8 @@ class RequestCache:
             self._lines = None
         self._journal.unlink(missing_ok=True)
 
-    def _names(self) -> list[str]:
-        return shard_names(self.folder)
-
     def _shards(self) -> Iterator[tuple[int, int]]:
-        for name in self._names():
+        for name in shard_names(self.folder):
             _check_shard(self._answers / name)
             first, last = name.removesuffix(".parquet").split("-")
             yield int(first), int(last)

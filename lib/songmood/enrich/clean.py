@@ -82,14 +82,7 @@ def clean_lyrics(text: str | None) -> str | None:
     section headers such as [Verse 1], and what pages of Genius put around lyrics. Characters are in NFKC,
     lines without space at their ends, no more than one empty line between two others.
     """
-    if not isinstance(text, str):
-        return None
-    text = _without_markup(text)
-    for addition in _GENIUS:
-        text = addition.sub("", text)
-    text = _TIMES.sub("", _LRC_HEAD.sub("", text))
-    lines = "\n".join(line.strip() for line in _SECTION.sub("", text).split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", lines).strip() or None
+    return _sung(_without_page(_without_markup(text))) if isinstance(text, str) else None
 
 
 def find_fault(text: str | None) -> str | None:
@@ -98,12 +91,22 @@ def find_fault(text: str | None) -> str | None:
     instrumental, empty, none yet (a note that there are no lyrics), too short, too long, list (of releases
     or tracks), several songs, essay.
     """
+    return read_lyrics(text)[1]
+
+
+def read_lyrics(text: str | None) -> tuple[str | None, str | None]:
+    """What clean_lyrics and find_fault say of a text, which is cleaned once."""
     if not isinstance(text, str):
-        return "empty"
+        return None, "empty"
     raw = _without_markup(text)
-    if _INSTRUMENTAL.fullmatch(_heart(raw)):
+    body = _without_page(raw)
+    cleaned = _sung(body)
+    return cleaned, _fault(raw, body, cleaned)
+
+
+def _fault(raw: str, body: str, cleaned: str | None) -> str | None:
+    if _INSTRUMENTAL.fullmatch(body.strip()):
         return INSTRUMENTAL
-    cleaned = clean_lyrics(text)
     if cleaned is None:
         return "empty"
     words = cleaned.split()
@@ -127,10 +130,16 @@ def _without_markup(text: str) -> str:
     return unicodedata.normalize("NFKC", _MARKUP.sub("", _BREAK.sub("\n", text))).strip()
 
 
-def _heart(text: str) -> str:
+def _without_page(text: str) -> str:
     for addition in _GENIUS:
         text = addition.sub("", text)
-    return text.strip()
+    return text
+
+
+def _sung(text: str) -> str | None:
+    text = _TIMES.sub("", _LRC_HEAD.sub("", text))
+    lines = "\n".join(line.strip() for line in _SECTION.sub("", text).split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", lines).strip() or None
 
 
 def _counts_tracks(text: str) -> bool:

@@ -44,6 +44,7 @@ class Malformed(Exception):
     def __init__(self, message: str, http_status: int | None = None) -> None:
         super().__init__(message)
         self.http_status = http_status
+        self.attempts = 1  # up to the one that was understood so far as to be refused
 
 
 class Service(Protocol):
@@ -124,7 +125,8 @@ def _ask(service: Service, requests: list[Request], conf: config.Fetch) -> list[
         answers = _retry(service, requests, conf)
     except Malformed as error:
         if len(requests) == 1:
-            return [_failed(requests[0], PERMANENT, 1, str(error), error.http_status)]
+            tried = requests[0].attempts + error.attempts
+            return [_failed(requests[0], PERMANENT, tried, str(error), error.http_status)]
         half = len(requests) // 2  # one of them spoils the batch: look for it
         return _ask(service, requests[:half], conf) + _ask(service, requests[half:], conf)
     before = {request.key: request.attempts for request in requests}
@@ -153,6 +155,9 @@ def _retry(service: Service, requests: list[Request], conf: config.Fetch) -> lis
     )
     try:
         answers: list[Answer] = retrying(_ask_once, service, requests)
+    except Malformed as error:
+        error.attempts = retrying.statistics.get("attempt_number", 1)
+        raise
     except Transient as error:
         return [
             _failed(request, TRANSIENT, conf.tries, str(error), error.http_status) for request in requests

@@ -34,10 +34,6 @@ class Transient(Exception):
 class Refused(Exception):
     """The service does not want us: a wrong key, or an end to its patience. Nothing more is asked."""
 
-    def __init__(self, message: str, http_status: int | None = None) -> None:
-        super().__init__(message)
-        self.http_status = http_status
-
 
 class Spent(Exception):
     """The run's requests or its time are used up."""
@@ -134,7 +130,7 @@ def judge(status: int, headers: Any, url: Any, page: bool) -> None:
     """Raise what an answer's status and kind mean, unless it is to be read."""
     place = str(url).split("?")[0]
     if status in (401, 403):
-        raise Refused(f"{place} answers {status}", status)
+        raise Refused(f"{place} answers {status}")
     if status in (408, 425, 429) or status >= 500:
         raise Transient(f"{place} answers {status}", status, _seconds(headers.get("Retry-After")))
     if not page and "html" in str(headers.get("Content-Type", "")).lower():
