@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from conftest import ROOT
 from songmood.config import Config, load_config
 from songmood.report import READS, render_report, summarise
-from songmood.tables import DEDUPED, FILTERED, TABLES
+from songmood.tables import AUDIO, DEDUPED, FILTERED, MODEL_METRICS, TABLES
 
 EVIL = "<script>alert(1)</script>"
 CLOSER = "</script><img src=x onerror=alert(2)>"
@@ -128,8 +128,17 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
 
     songs = [song(i) for i in range(N)]
 
+    measured = {"precision": 0.7, "recall": 0.8, "f1": 0.7, "log_loss": 0.6}
+    measured |= {"n": 30, "train_seconds": 1.5, "seed": 7}
     metrics = [
-        (model, split, accuracy, 0.7, 0.8, 0.7, None, 0.6, 30, 1.5, 7, accuracy - 0.1, accuracy + 0.1)
+        tuple(
+            {
+                **measured,
+                **{"model": model, "split": split, "accuracy": accuracy, "mcnemar_p": 0.042},
+                **{"accuracy_low": accuracy - 0.1, "accuracy_high": accuracy + 0.1},
+            }.get(name)
+            for name in MODEL_METRICS.column_names
+        )
         for model, accuracy in (("modified_tbert", 0.8), ("majority", 0.55), ("tfidf_logistic", 0.7))
         for split in ("validation", "test")
     ]
@@ -150,7 +159,30 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
         for rank in range(1, 11)
     ]
     return {
-        "lyrics": frame("lyrics", [("s00", SENTINEL, "file", None, None, None, None)]),
+        "lyrics": frame(
+            "lyrics",
+            [
+                (song_id(i), SENTINEL, source, None, None, None, None)
+                for i, source in enumerate(["files"] * 3 + ["genius"])
+            ],
+        ),
+        "audio_features": frame(
+            "audio_features",
+            [tuple({"song_id": "s00", "source": "files"}.get(n) for n in AUDIO.column_names)],
+        ),
+        "enrichment_failures": frame(
+            "enrichment_failures",
+            [
+                (song_id(i), f"lyrics:{source}", status, None, 1, SENTINEL, None)
+                for i, source, status in [
+                    (3, "files", "not_found"),
+                    (4, "files", "no_match"),
+                    (5, "files", "not_found"),
+                    (4, "genius", EVIL),
+                    (5, "genius", "not_asked"),
+                ]
+            ],
+        ),
         "tokens": frame("tokens", [("s00", SENTINEL.split())]),
         "filtered": frame(
             "filtered",
@@ -191,10 +223,22 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
             "topic_terms", [(t, r, f"word{t}{r}", 0.1) for t in range(3) for r in (1, 2, 3)]
         ),
         "model_metrics": frame("model_metrics", metrics),
+        "label_choices": frame(
+            "label_choices",
+            [(5, 0.1, "happy", 30), (5, 0.1, "sad", 10), (5, 0.2, "happy", 5), (1, 0.1, "sad", 3)],
+        ),
+        "model_predictions": frame(
+            "model_predictions",
+            [
+                (model, song_id(i), split, moods[i % 2], moods[i % 4 // 2], {"happy": 0.8, "sad": 0.2})
+                for model in ("majority", "modified_tbert")
+                for i, split in enumerate(["test"] * 12 + ["validation"] * 3)
+            ],
+        ),
         "training_curves": frame(
             "training_curves",
             [
-                ("modified_tbert", "adamw", s, 1 / s, split)
+                ("modified_tbert", "adamw", s, 1 / s, split, 7)
                 for s in range(1, 9)
                 for split in ("train", "validation")
             ],
@@ -213,7 +257,14 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
 @pytest.fixture(scope="module")
 def base() -> Config:
     return load_config(
-        ROOT / "conf" / "base.yaml", [], ["paths.corpus=/songs", "report.map_songs=30", "report.seed_songs=4"]
+        ROOT / "conf" / "base.yaml",
+        [],
+        [
+            "paths.corpus=/songs",
+            "report.map_songs=30",
+            "report.seed_songs=4",
+            "train.final_model=modified_tbert",
+        ],
     )
 
 
@@ -296,6 +347,15 @@ def test_the_funnel_stands_beside_the_papers(
     assert rows_of(other)[2:4] == [
         "with the ids and languages asked for 50 83.3% 37,707 2.2%",
         "distinct songs – – 24,280 64.4%",
+    ]
+
+
+def test_each_source_says_what_it_had_and_why_not_more(page: str) -> None:
+    assert rows_of(part_of(page, "Sources"))[1:] == [
+        "tags files 25 25 100.0%",
+        "audio features files 1 1 100.0%",
+        "lyrics files 6 3 50.0% 2 not found; 1 no match",
+        "lyrics genius 3 1 33.3% 1 &lt;script&gt;alert(1)&lt;/script&gt;; 1 not asked",
     ]
 
 
@@ -385,6 +445,28 @@ def test_models_stand_beside_their_baselines_on_test_songs(page: str) -> None:
     assert "nan" not in re.sub(r"<[^>]+>", " ", without_plotly(page)).split()
 
 
+def test_models_show_whom_they_take_for_what(page: str) -> None:
+    assert "Who is taken for what, and how sure is right" in page
+    for model in ("majority", "modified tbert"):
+        assert rows_of(part_of(page, model)) == ["is called happy called sad", "happy 3 3", "sad 3 3"]
+    assert "0.042" in rows_of(part_of(page, "Models"))[2]
+    (figure,) = [
+        f
+        for f in figures(page)
+        if f["layout"].get("xaxis", {}).get("title", {}).get("text", "").startswith("probability it")
+    ]
+    assert figure["data"][1]["x"] == [0.8]
+    assert figure["data"][1]["y"] == [0.5]
+
+
+def test_labels_show_what_other_rules_would_leave(page: str) -> None:
+    assert rows_of(part_of(page, "Other rules for labels")) == [
+        "k epsilon 0.1 epsilon 0.2",
+        "1 3 100% sad 0",
+        "5 40 75% happy, 25% sad 5 100% happy",
+    ]
+
+
 def test_names_from_the_corpus_are_escaped(page: str, frames: dict[str, pd.DataFrame], base: Config) -> None:
     # every song on the map and among the seeds
     shown = {
@@ -413,13 +495,14 @@ def test_figures_are_what_they_say(page: str) -> None:
     titles = re.findall(r'<div class="chart" role="img" aria-label="([^"]+)">', page)
     assert titles == [
         "pairs by similarity",
+        "reliability of the final model",
         "training and validation loss of modified tbert, adamw",
         "map of songs coloured by mood",
         "map of songs coloured by cluster",
         "silhouette by number of clusters",
         "distortion by number of clusters",
     ]
-    _, curve, by_mood, by_cluster, silhouette, _ = figures(page)
+    _, _, curve, by_mood, by_cluster, silhouette, _ = figures(page)
     assert [trace["name"] for trace in curve["data"]] == ["train", "validation"]
     assert [trace["name"] for trace in by_mood["data"]][-2:] == ["happy", "sad"]
     for figure in (by_mood, by_cluster):
@@ -435,8 +518,9 @@ def test_the_page_asks_nothing_of_the_network_and_is_not_too_heavy(page: str) ->
     assert "default-src 'none'" in page
 
 
-def test_there_are_no_lyrics_on_the_page(page: str) -> None:
-    assert "lyrics" not in READS
+def test_there_are_no_lyrics_on_the_page(page: str, frames: dict[str, pd.DataFrame]) -> None:
+    assert not any({"lyrics", "last_error"} & set(frame.columns) for frame in frames.values())
+    assert "tokens" not in READS
     assert SENTINEL.split()[0] not in page
 
 
@@ -464,9 +548,7 @@ def test_with_all_tables_empty_each_part_says_why(
 def test_the_same_tables_make_the_same_page(
     spark: SparkSession, page: str, frames: dict[str, pd.DataFrame], base: Config
 ) -> None:
-    shuffled = {
-        name: frame.repartition(3).orderBy(frame.columns[-1]) for name, frame in filled(spark).items()
-    }
+    shuffled = {name: frame.repartition(3).orderBy(frame.columns[1]) for name, frame in filled(spark).items()}
     again = {name: frame.toPandas() for name, frame in summarise(shuffled, base).items()}
     assert render_report(again, manifest(STEPS, base), base.model_dump(mode="json")) == page
 
@@ -483,7 +565,7 @@ def test_the_template_is_read_from_a_zip(tmp_path: Path) -> None:
                 archive.write(path, path.relative_to(ROOT / "lib"))
     code = (
         "from importlib import resources; import songmood.report as r; assert '.zip' in r.__file__;"
-        "print(len(resources.files('songmood').joinpath('report.html.j2').read_text()))"
+        "print(len(resources.files('songmood').joinpath('report/page.html.j2').read_text()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -1,0 +1,43 @@
+"""The page of `reproduce`: table 1, the learning curve, the optimisers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from songmood.models import PAPER
+from songmood.report import figures, words
+from songmood.reproduce import BESIDE
+
+
+def render_table1(
+    rows: Sequence[Mapping[str, Any]],
+    learning: Sequence[Mapping[str, Any]],
+    curves: Sequence[Mapping[str, Any]],
+    manifest: Mapping[str, Any],
+) -> str:
+    """The page, from what songmood.reproduce shows and the run's manifest."""
+    points = pd.DataFrame(
+        [
+            (unit["optimizer"], unit["rate"], unit["seed"], *point)
+            for unit in curves
+            for point in unit["curve"]
+        ],
+        columns=["optimizer", "rate", "seed", "step", "loss", "split"],
+    )
+    asked = manifest["settings"]["reproduce"]
+    return words.fill(
+        "table1.html.j2",
+        run=manifest,
+        folds=asked["folds"],
+        seeds=asked["seeds"],
+        split_by=manifest["settings"]["train"]["split_by"],
+        beside=BESIDE,
+        rows=[{**row, "paper": PAPER.get(row["model"], (None,) * 3)} for row in rows],
+        learning=figures.learning_curve(
+            pd.DataFrame(learning, columns=["model", "seed", "songs", "accuracy"])
+        ),
+        optimisers=figures.optimiser_curves(points),
+    )
