@@ -6,7 +6,7 @@ from songmood.run import Run, Step
 
 def job(run: Run) -> None:
     result = label_songs(run.read("deduped"), run.read("tags"), run.read("dropped"), run.config.label)
-    run.write(labelled=result.labelled, dropped=result.dropped)
+    run.write(labelled=result.labelled, dropped=result.dropped, label_choices=result.label_choices)
     moods = {row["mood"]: row["count"] for row in run.read("labelled").groupBy("mood").count().collect()}
     run.note(labels={mood: moods.get(mood, 0) for mood in run.config.label.moods})
     if not moods:
@@ -21,7 +21,7 @@ STEP: Step = Step(
     about="moods from tags, for training",
     job=job,
     reads=("deduped", "tags", "dropped"),
-    writes=("labelled", "dropped"),
+    writes=("labelled", "dropped", "label_choices"),
     sections=("label",),
 )
 

@@ -186,6 +186,32 @@ def test_order_and_partitions_change_nothing(spark: SparkSession, make_config: S
     assert as_rows(first.dropped) == as_rows(second.dropped)
 
 
+def test_what_other_rules_would_label(spark: SparkSession, make_config: Settings) -> None:
+    tags = {
+        "clear": {"happy": 100, "rock": 20},
+        "third": {"rock": 100, "pop": 90, "sad": 80},  # not first, and leads by 80 of 270
+        "close": {"happy": 60, "sad": 50},  # leads by 10 of 110
+        "tie": {"happy": 50, "sad": 50},
+        "none": {"rock": 50},
+    }
+    conf = make_config(*SMALL, "label.min_tags=1", "label.denominator=all").label
+    found = label_songs(
+        songs_of(spark, *tags), tags_of(spark, tags), spark.createDataFrame([], DROPPED.schema), conf
+    )
+    songs = {(row.top_k, row.epsilon, row.mood): row.songs for row in found.label_choices.collect()}
+    assert songs[1, 0.0, "happy"] == 2
+    assert (1, 0.0, "sad") not in songs
+    assert songs[3, 0.1, "happy"] == songs[3, 0.2, "happy"] == 1
+    assert songs[3, 0.05, "happy"] == 2
+    assert songs[3, 0.2, "sad"] == 1
+    assert (3, 0.3, "sad") not in songs
+    chosen = {
+        mood: n for (k, epsilon, mood), n in songs.items() if (k, epsilon) == (conf.top_k, conf.epsilon)
+    }
+    labelled = [row.mood for row in found.labelled.collect()]
+    assert chosen == {mood: labelled.count(mood) for mood in set(labelled)}
+
+
 def test_why_there_are_no_labels() -> None:
     line = why_no_labels({"no_tags": 452, "too_few_tags": 3})
     assert line == (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from itertools import chain
+from operator import or_
 from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame, Window
@@ -23,11 +25,16 @@ REASONS = {
 }
 
 
+# Other values of top_k and epsilon, to see what each would leave.
+TOP_KS, EPSILONS = (1, 3, 5, 10), (0.0, 0.05, 0.1, 0.2, 0.3)
+
+
 class Labelling(NamedTuple):
-    """Table `labelled`, and `dropped` with this step's rows added."""
+    """Table `labelled`, `dropped` with this step's rows added, and `label_choices`."""
 
     labelled: DataFrame
     dropped: DataFrame
+    label_choices: DataFrame
 
 
 def label_songs(songs: DataFrame, tags: DataFrame, dropped: DataFrame, conf: config.Label) -> Labelling:
@@ -60,6 +67,13 @@ def label_songs(songs: DataFrame, tags: DataFrame, dropped: DataFrame, conf: con
         "tie": (lead == 0) & other.isNotNull(),
         "not_dominant": margin < conf.epsilon,
     }
+    settled = [test for reason, test in tests.items() if reason not in ("not_in_top_k", "not_dominant")]
+    choices = _choices(
+        judged.where(~reduce(or_, settled)).select(
+            best["mood"].alias("mood"), best["place"].alias("place"), margin.alias("margin")
+        ),
+        conf,
+    )
     judged = judged.select(
         "song_id",
         F.coalesce(*(F.when(tests[reason], reason) for reason in REASONS)).alias("drop_reason"),
@@ -73,6 +87,23 @@ def label_songs(songs: DataFrame, tags: DataFrame, dropped: DataFrame, conf: con
     return Labelling(
         labelled=judged.where("drop_reason IS NULL").drop("drop_reason"),
         dropped=dropped.where("step <> 'label'").unionByName(reasons),
+        label_choices=choices,
+    )
+
+
+def _choices(songs: DataFrame, conf: config.Label) -> DataFrame:
+    """Table `label_choices`: how many songs of each mood other values of top_k and epsilon would label."""
+    grid = [
+        (k, epsilon) for k in sorted({*TOP_KS, conf.top_k}) for epsilon in sorted({*EPSILONS, conf.epsilon})
+    ]
+    tried = F.explode(
+        F.array(*(F.struct(F.lit(k).alias("top_k"), F.lit(e).alias("epsilon")) for k, e in grid))
+    )
+    return (
+        songs.select("*", tried.alias("tried"))
+        .where("place <= tried.top_k AND margin >= tried.epsilon")
+        .groupBy("tried.top_k", "tried.epsilon", "mood")
+        .agg(F.count(F.lit(1)).alias("songs"))
     )
 
 
