@@ -1,15 +1,18 @@
 """text: lines in, words out, by Spark NLP."""
 
+import itertools
+import random
 import unicodedata
 from collections.abc import Callable, Iterable
 
+from gensim.models.phrases import npmi_scorer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from songmood.config import Config
-from songmood.text import prepare_tokens, spell_out, stop_words
+from songmood.text import add_bigrams, fit_bigrams, prepare_tokens, spell_out, stop_words
 
 
 def words_of(spark: SparkSession, lines: Iterable[str | None], config: Config) -> list[list[str]]:
@@ -85,6 +88,64 @@ def test_settings_of_length_stem_and_fillers(spark: SparkSession, make_config: C
     assert words_of(spark, [line], make_config("text.min_token_length=3")) == [["running", "bridges"]]
     bare = make_config("text.fillers=[]", "text.stop_words=[running]")
     assert words_of(spark, [line], bare) == [["yeah", "go", "bridges"]]
+
+
+PHRASES = [
+    *(["broken", "heart", "road", f"w{i}"] for i in range(6)),
+    *(["road", "heart", f"w{i}"] for i in range(6)),  # as often together as chance has it
+    *(["river", "river", "river", f"v{i}"] for i in range(6)),  # sung twice
+    ["silver", "moon"] * 9,  # one song's phrase
+    ["broken", "heart", "broken"],
+    [],
+    ["alone"],
+]
+
+
+def tokens_of(spark: SparkSession, songs: list[list[str]]) -> DataFrame:
+    rows = [(f"s{i:02}", words) for i, words in enumerate(songs)]
+    return spark.createDataFrame(rows, "song_id string, tokens array<string>")
+
+
+def test_words_that_stand_together_become_one_more(
+    spark: SparkSession, make_config: Callable[..., Config]
+) -> None:
+    tokens = tokens_of(spark, PHRASES)
+    conf = make_config("text.min_bigram_documents=5", "text.min_bigram_npmi=0.3").text
+    assert fit_bigrams(tokens, conf) == ["broken_heart"]
+    assert fit_bigrams(tokens.repartition(4), conf) == ["broken_heart"]
+    joined = {
+        row.song_id: row.tokens for row in add_bigrams(tokens, ["broken_heart", "silver_moon"]).collect()
+    }
+    assert joined["s00"] == ["broken", "heart", "broken_heart", "road", "w0"]
+    assert joined["s06"] == PHRASES[6]
+    assert joined["s18"][:5] == ["silver", "moon", "silver_moon", "silver", "moon"]
+    assert joined["s19"] == ["broken", "heart", "broken_heart", "broken"]
+    assert joined["s20"] == []
+    assert joined["s21"] == ["alone"]
+
+
+def test_bigrams_are_scored_as_gensim_does(spark: SparkSession, make_config: Callable[..., Config]) -> None:
+    chance = random.Random(3)
+    songs = [list(dict.fromkeys(chance.choices("abcdefgh", k=6))) for _ in range(60)]  # each word once a song
+    conf = make_config(
+        "text.min_bigram_documents=3", "text.min_bigram_npmi=0.0", "text.max_bigrams=1000"
+    ).text
+    expected = {}
+    for first, second in itertools.permutations("abcdefgh", 2):
+        both = sum((first, second) in set(itertools.pairwise(song)) for song in songs)
+        if both >= 3:
+            counts = (sum(word in song for song in songs) for word in (first, second))
+            score = npmi_scorer(*counts, both, len(set("abcdefgh")), 3, len(songs))
+            if score >= 0:
+                expected[f"{first}_{second}"] = score
+    found = fit_bigrams(tokens_of(spark, songs), conf)
+    assert set(found) == set(expected)
+    assert [round(expected[pair], 6) for pair in found] == sorted(
+        (round(score, 6) for score in expected.values()), reverse=True
+    )
+    assert fit_bigrams(tokens_of(spark, songs), conf.model_copy(update={"max_bigrams": 2})) == found[:2]
+    assert fit_bigrams(tokens_of(spark, songs), conf.model_copy(update={"max_bigrams": 0})) == []
+    assert fit_bigrams(tokens_of(spark, []), conf) == []
 
 
 def test_an_empty_table_gives_an_empty_table(spark: SparkSession, config: Config) -> None:

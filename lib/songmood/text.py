@@ -88,6 +88,63 @@ def prepare_tokens(lyrics: DataFrame, conf: config.Text) -> DataFrame:
     return prepared.select("song_id", F.col("words.result").alias("tokens"))
 
 
+def fit_bigrams(tokens: DataFrame, conf: config.Text) -> list[str]:
+    """Pairs of words that stand together more often than chance would have it: 'broken_heart'.
+
+    Of `tokens`, as `prepare_tokens` gives them, pairs of neighbours in at least
+    `text.min_bigram_documents` songs, with a normalised pointwise mutual information (Bouma 2009) of
+    `text.min_bigram_npmi` or more; at most `text.max_bigrams`, the highest first, then by name. A song
+    counts once, so that a chorus is no evidence.
+    """
+    if not conf.max_bigrams:
+        return []
+    words = F.explode(F.array_distinct("tokens"))
+    pairs = F.explode(F.array_distinct(_pairs(F.col("tokens"))))
+    songs = tokens.agg(F.count(F.lit(1)).alias("songs"))
+    of_word = tokens.select(words.alias("word")).groupBy("word").agg(F.count(F.lit(1)).alias("n"))
+    of_pair = tokens.select(pairs.alias("pair")).groupBy("pair").agg(F.count(F.lit(1)).alias("n"))
+    first, second = of_word.toDF("first", "n_first"), of_word.toDF("second", "n_second")
+    npmi = (F.log(F.col("n") * F.col("songs")) - F.log(F.col("n_first") * F.col("n_second"))) / -F.log(
+        F.col("n") / F.col("songs")
+    )
+    found = (
+        of_pair.where(F.col("n") >= conf.min_bigram_documents)
+        .withColumns(
+            {
+                "first": F.split_part("pair", F.lit("_"), F.lit(1)),
+                "second": F.split_part("pair", F.lit("_"), F.lit(2)),
+            }
+        )
+        .where(F.col("first") != F.col("second"))  # sung twice, not said together
+        .join(first, "first")
+        .join(second, "second")
+        .crossJoin(songs)
+        .where(F.col("n") < F.col("songs"))
+        .withColumn("npmi", F.round(npmi, 6))
+        .where(F.col("npmi") >= conf.min_bigram_npmi)
+        .orderBy(F.desc("npmi"), "pair")
+        .limit(conf.max_bigrams)
+    )
+    return [row.pair for row in found.select("pair").collect()]
+
+
+def add_bigrams(tokens: DataFrame, bigrams: list[str]) -> DataFrame:
+    """The table `tokens` with each bigram after its two words, which stay: a word finds what it found."""
+    if not bigrams:
+        return tokens
+    known = F.transform(_pairs(F.col("tokens")), lambda pair: F.when(pair.isin(bigrams), pair))
+    before = F.concat(F.array(F.lit(None).cast("string")), known)  # ending in each word; none in the first
+    joined = F.flatten(F.zip_with("tokens", before, lambda word, pair: F.array(word, pair)))
+    return tokens.withColumn("tokens", F.array_compact(joined))
+
+
+def _pairs(tokens: Column) -> Column:
+    """Each word with the next, 'first_second'; one less than there are words."""
+    following = F.slice(tokens, 2, F.greatest(F.size(tokens) - 1, F.lit(0)))
+    both = F.zip_with(tokens, following, lambda word, after: F.concat(word, F.lit("_"), after))
+    return F.array_compact(both)  # the last word has none after it
+
+
 def spell_out(text: Column) -> Column:
     """Lower-case English text with contractions and sung short forms spelled out: ain't -> is not."""
     whole = [(rf"(?<![\p{{L}}']){short}(?!\p{{L}})", full) for short, full in SHORT_FORMS.items()]
