@@ -5,11 +5,11 @@ from songmood.topics import fit_topics, infer_topics
 
 
 def job(run: Run) -> None:
-    tokens = run.read("tokens")
-    fitted = fit_topics(tokens, run.config.topics, run.config.seed)
+    tokens, embeddings = run.read("tokens"), run.read("embeddings")
+    fitted = fit_topics(tokens, embeddings, run.config.topics, run.config.seed)
     if fitted.problem:
         run.warn(fitted.problem)
-    result = infer_topics(tokens, fitted, run.config.topics.terms_shown)
+    result = infer_topics(tokens, embeddings, fitted, run.config.topics)
     run.write(
         topics=result.topics,
         topic_terms=result.topic_terms,
@@ -21,7 +21,7 @@ STEP: Step = Step(
     name="topics",
     about="topic model",
     job=job,
-    reads=("tokens",),
+    reads=("tokens", "embeddings"),
     writes=("topics", "topic_terms", "topic_selection"),
     sections=("topics",),
 )
