@@ -9,7 +9,7 @@ setup(
     python_requires=">=3.10,<3.12",
     package_dir={"": "lib"},
     packages=find_packages("lib"),
-    package_data={"songmood": ["report.html.j2"]},
+    package_data={"songmood": ["report/*.html.j2"]},
     install_requires=[
         "pyspark>=3.5.3,<3.6",  # the engine
         "spark-nlp==5.5.3",  # lyric text preparation inside the JVM; the version of the jars in conf/spark-*.conf
@@ -36,6 +36,7 @@ setup(
         "gensim>=4.3.3,<5",  # LDA and its coherence
         "py3langid>=0.4,<0.5",  # the language of songs that name none
         "scikit-learn>=1.4,<2",  # K-Means, metrics, baselines
+        "vadersentiment>=3.3,<4",  # a published list of glad and sad words, for the fusion
         "threadpoolctl>=3.1,<4",  # one thread where the order of sums would show; one core a Spark task
         "umap-learn>=0.5.6,<0.6",  # maps of songs
         "scipy>=1.11",  # average linkage of duplicate groups

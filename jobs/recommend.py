@@ -1,6 +1,6 @@
 """recommend: songs like each song, and why; and how often they share its mood."""
 
-from songmood import recommend, train
+from songmood import recommend
 from songmood.run import Run, Step
 
 
@@ -20,17 +20,7 @@ def job(run: Run) -> None:
     pairs = recommend.compare_songs(songs, [best], settings)
     ranked = recommend.rerank(pairs, settings.semantic_weight, settings.top_n)
 
-    training_songs = train.training_songs(
-        run.read("labelled"),
-        run.read("deduped"),
-        run.read("lyrics"),
-        run.read("topics"),
-        run.read("audio_features"),
-        run.read("embeddings"),
-        run.config.train,
-        seed,
-    )
-    held_out = recommend.fit_held_out(training_songs, run.config.train, seed)
+    held_out = recommend.held_out_songs(run.read("model_predictions"))
     if held_out.isEmpty():
         run.warn("no labelled songs in this run: precision by mood is not measured")
     run.note(vectors=best.model)
@@ -44,12 +34,9 @@ STEP: Step = Step(
     name="recommend",
     about="songs like each song, and why",
     job=job,
-    reads=(
-        *("lyric_index", "embeddings", "moods", "clusters"),
-        *("deduped", "labelled", "lyrics", "topics", "audio_features"),
-    ),
+    reads=("lyric_index", "embeddings", "moods", "clusters", "deduped", "model_predictions"),
     writes=("recommendations", "retrieval_metrics"),
-    sections=("recommend", "train"),
+    sections=("recommend",),
 )
 
 if __name__ == "__main__":

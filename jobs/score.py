@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from songmood.encoder import encoder_id
-from songmood.models import describe
+from songmood.models.neural import describe
 from songmood.run import Run, Step
 from songmood.score import score_songs
 from songmood.tables import MOODS

@@ -3,29 +3,39 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pyspark.sql import DataFrame
+
 from songmood.encoder import resolve_encoder
 from songmood.run import Run, Step
 from songmood.train import fit_models, training_songs
 
 
-def job(run: Run) -> None:
-    config = run.config
-    songs = training_songs(
+def songs(run: Run) -> DataFrame:
+    """The labelled songs, and what models see of them."""
+    return training_songs(
         run.read("labelled"),
         run.read("deduped"),
         run.read("lyrics"),
         run.read("topics"),
         run.read("audio_features"),
         run.read("embeddings"),
-        config.train,
-        config.seed,
+        run.config.train,
+        run.config.seed,
     )
+
+
+def job(run: Run) -> None:
+    config = run.config
     encoder = resolve_encoder(config.encoder.model)
     with TemporaryDirectory() as folder:
-        trained = fit_models(songs, encoder, config, Path(folder))
+        trained = fit_models(songs(run), encoder, config, Path(folder))
         if trained.folder is not None:
             run.write_model(trained.folder, "mood")
-    run.write(model_metrics=trained.model_metrics, training_curves=trained.training_curves)
+    run.write(
+        model_metrics=trained.model_metrics,
+        training_curves=trained.training_curves,
+        model_predictions=trained.model_predictions,
+    )
     run.note(**trained.figures)
     for warning in trained.warnings:
         run.warn(warning)
@@ -36,7 +46,7 @@ STEP: Step = Step(
     about="train and compare the mood models",
     job=job,
     reads=("labelled", "deduped", "lyrics", "topics", "audio_features", "embeddings"),
-    writes=("model_metrics", "training_curves"),
+    writes=("model_metrics", "training_curves", "model_predictions"),
     sections=("encoder", "train"),
 )
 

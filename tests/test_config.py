@@ -71,3 +71,15 @@ def test_a_setting_left_out_of_the_base_file_is_an_error(tmp_path: Path) -> None
     base.write_text(yaml.safe_dump(values))
     with pytest.raises(SongmoodError, match=r"label\.epsilon"):
         load_config(base)
+
+
+@pytest.mark.parametrize("preset", sorted(path.name for path in (ROOT / "conf").glob("*.yaml")))
+def test_every_file_of_settings_loads(preset: str) -> None:
+    assert load_config(ROOT / "conf" / "base.yaml", [ROOT / "conf" / preset])
+
+
+def test_presets_say_what_their_names_do() -> None:
+    four = load_config(ROOT / "conf" / "base.yaml", [ROOT / "conf" / "four-moods.yaml"])
+    assert set(four.label.moods) == {"happy", "sad", "angry", "relaxed"}
+    paper = load_config(ROOT / "conf" / "base.yaml", [ROOT / "conf" / "paper.yaml"])
+    assert (paper.topics.candidates, paper.train.final_model) == ((7,), "modified_tbert")

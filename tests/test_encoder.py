@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,20 +21,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_encoder(tmp_path_factory.mktemp("tiny"))
 
 
+def reader(folder: Path, max_tokens: int, **more: Any) -> Encoder:
+    """An encoder that reads batches of two; if not said otherwise, one window of each text."""
+    config = {"model": str(folder), "pooling": "mean", "window_overlap": 0, "max_windows": 1, "batch_size": 2}
+    return Encoder(folder, settings.Encoder.model_validate({**config, "max_tokens": max_tokens, **more}))
+
+
 @pytest.fixture
 def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "copy"))
 
 
 def test_embedded_encoder_tells_meanings_apart() -> None:
-    encoder = Encoder(resolve_encoder("embedded"), max_tokens=64, batch_size=2)
+    encoder = reader(resolve_encoder("embedded"), 64)
     joy, glee, gloom = encoder.read(["we dance in the sun", "dancing on a sunny day", "she died alone"])
     assert encoder.width == 384
     assert joy @ glee > 0.5 > joy @ gloom
 
 
 def test_reading_is_the_mean_over_tokens_whatever_the_batch(folder: Path) -> None:
-    encoder = Encoder(folder, max_tokens=64, batch_size=2)
+    encoder = reader(folder, 64)
     texts = ["sun", "rain rain tears on the road", "night train", "sun dance smile party home"]
     alone = np.vstack([encoder.read([text]) for text in texts])
     np.testing.assert_allclose(encoder.read(texts), alone, atol=1e-6)
@@ -44,29 +51,69 @@ def test_reading_is_the_mean_over_tokens_whatever_the_batch(folder: Path) -> Non
 
 
 def test_long_text_is_cut_at_max_tokens(folder: Path) -> None:
-    encoder = Encoder(folder, max_tokens=4, batch_size=2)  # [CLS] sun rain [SEP]
+    encoder = reader(folder, 4)  # [CLS] sun rain [SEP]
     start, same_start, other = encoder.read(["sun rain", "sun rain " + "tears " * 100_000, "sun tears"])
     np.testing.assert_allclose(start, same_start, atol=1e-6)
     assert not np.allclose(start, other, atol=1e-3)
 
 
+WORDS = ("sun", "rain", "tears", "road", "night", "train", "dance", "smile", "home", "city")
+
+
+def test_a_long_text_is_read_in_windows_that_overlap(folder: Path) -> None:
+    encoder = reader(folder, 6, window_overlap=2, max_windows=9)  # [CLS] four words [SEP]
+    pieces = [window.token_ids[1:-1] for window in encoder.windows([" ".join(WORDS), "sun"])]
+    ids = encoder.tokenizer(" ".join(WORDS), add_special_tokens=False)["input_ids"]
+    assert pieces[:-1] == [ids[0:4], ids[2:6], ids[4:8], ids[6:10]]
+    assert [window.text for window in encoder.windows([" ".join(WORDS), "sun"])] == [0, 0, 0, 0, 1]
+    assert len(reader(folder, 6, window_overlap=2, max_windows=3).windows([" ".join(WORDS)])) == 3
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "cls"])
+def test_a_text_of_windows_is_pooled_over_them(folder: Path, pooling: str) -> None:
+    encoder = reader(folder, 4, pooling=pooling, max_windows=9)  # two words a window, none twice
+    whole = encoder.read(["sun rain tears road", "night train"])
+    states = []
+    for part in ("sun rain", "tears road"):
+        tokens = encoder.tokenizer(part, return_tensors="pt")
+        states.append(encoder.model(**tokens).last_hidden_state[0].detach().numpy())
+    by_hand = {
+        "mean": np.vstack(states).mean(axis=0),
+        "max": np.vstack(states).max(axis=0),
+        "cls": (states[0][0] + states[1][0]) / 2,
+    }[pooling]
+    np.testing.assert_allclose(whole[0], by_hand / np.linalg.norm(by_hand), atol=1e-6)
+    np.testing.assert_allclose(whole[1], encoder.read(["night train"])[0], atol=1e-6)
+
+
+def test_a_text_of_half_a_million_characters_is_read(folder: Path) -> None:
+    encoder = reader(folder, 64, window_overlap=32, max_windows=8)
+    endless = "sun rain " * 60_000
+    assert len(endless) > 500_000
+    assert len(encoder.windows([endless])) == 8
+    assert np.isfinite(encoder.read([endless])).all()
+
+
+def test_windows_that_cannot_overlap_are_refused(folder: Path) -> None:
+    with pytest.raises(SongmoodError, match=r"encoder\.window_overlap below 62"):
+        reader(folder, 512, window_overlap=62)
+
+
 def test_encoder_reads_no_more_than_it_has_positions(folder: Path) -> None:
-    encoder = Encoder(folder, max_tokens=512, batch_size=2)
+    encoder = reader(folder, 512)
     assert encoder.max_tokens == 64
     assert np.isfinite(encoder.read(["sun " * 500])).all()
 
 
 def test_encoder_without_pooler(tmp_path: Path, folder: Path) -> None:
     bare = write_tiny_encoder(tmp_path, pooler=False)
-    np.testing.assert_allclose(
-        Encoder(bare, 64, 2).read(["sun"]), Encoder(folder, 64, 2).read(["sun"]), atol=1e-6
-    )
+    np.testing.assert_allclose(reader(bare, 64).read(["sun"]), reader(folder, 64).read(["sun"]), atol=1e-6)
 
 
 def test_saved_encoder_reads_the_same(folder: Path, tmp_path: Path) -> None:
-    encoder = Encoder(folder, 64, 2)
+    encoder = reader(folder, 64)
     encoder.save(tmp_path)
-    np.testing.assert_array_equal(Encoder(tmp_path, 64, 2).read(["sun rain"]), encoder.read(["sun rain"]))
+    np.testing.assert_array_equal(reader(tmp_path, 64).read(["sun rain"]), encoder.read(["sun rain"]))
 
 
 def test_id_follows_content_not_place(folder: Path, copy: Path) -> None:
@@ -124,7 +171,7 @@ def test_udf_reads_on_executors(spark: SparkSession, config: settings.Config, fo
     rows = {row.i: row.v for row in frame.select("i", read(F.col("text")).alias("v")).collect()}
     assert {i for i, vector in rows.items() if vector is None} == {1, 2, 3}
     assert len(rows[0]) == WIDTH
-    expected = Encoder(folder, 64, 2).read(["sun dance", "rain"])
+    expected = reader(folder, 64).read(["sun dance", "rain"])
     np.testing.assert_allclose([rows[0], rows[4], rows[5]], expected[[0, 1, 0]], atol=1e-6)
 
 

@@ -19,6 +19,7 @@ from songmood.tables import (
     DEDUPED,
     EMBEDDINGS,
     LYRIC_INDEX,
+    MODEL_PREDICTIONS,
     MOODS,
     RECOMMENDATIONS,
     RETRIEVAL_METRICS,
@@ -285,17 +286,17 @@ def test_precision_is_counted_among_held_out_songs_alone(
     assert metrics["tfidf"]["value"] == pytest.approx(float(np.mean(by_hand)))
 
 
-def test_held_out_songs_are_those_of_the_training_split(spark: SparkSession, base: Config) -> None:
-    from songmood.train import split_songs
-
-    rows = [(song_id(i), ("happy", "sad")[i % 2], f"artist {i // 3}") for i in range(90)]
-    songs = spark.createDataFrame(rows, "song_id string, mood string, artist string")
-    held = as_rows(recommend.fit_held_out(songs.orderBy("artist"), base.train, seed=7))
-    frame = pd.DataFrame(rows, columns=["song_id", "mood", "artist"])
-    codes = frame["mood"].map(["happy", "sad"].index)
-    split = split_songs(codes, frame["artist"], ["happy", "sad"], base.train, 7)
-    assert held == frame[split == "test"][["song_id", "mood"]].to_dict("records")
-    assert len(held) > 5
+def test_held_out_songs_are_those_that_training_tested_on(spark: SparkSession) -> None:
+    rows = [
+        (model, song, split, mood, "sad", {"sad": 1.0})
+        for model in ("majority", "fusion")
+        for song, split, mood in (("a", "test", "happy"), ("b", "validation", "sad"), ("c", "test", "sad"))
+    ]
+    predictions = spark.createDataFrame(rows, MODEL_PREDICTIONS.schema)
+    assert as_rows(recommend.held_out_songs(predictions)) == [
+        {"song_id": "a", "mood": "happy"},
+        {"song_id": "c", "mood": "sad"},
+    ]
 
 
 def test_without_an_index_or_labels_the_tables_are_empty(spark: SparkSession, base: Config) -> None:
@@ -305,6 +306,5 @@ def test_without_an_index_or_labels_the_tables_are_empty(spark: SparkSession, ba
     vectors = recommend.embedding_vectors(spark.createDataFrame([], EMBEDDINGS.schema))
     pairs = recommend.compare_songs(songs, [vectors], base.recommend)
     assert as_rows(recommend.rerank(pairs, 0.5, 10)) == []
-    training = spark.createDataFrame([], "song_id string, mood string, artist string")
-    held_out = recommend.fit_held_out(training, base.train, seed=7)
+    held_out = recommend.held_out_songs(spark.createDataFrame([], MODEL_PREDICTIONS.schema))
     assert as_rows(recommend.measure_precision(songs, held_out, [vectors], base.recommend, seed=7)) == []

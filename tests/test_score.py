@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from conftest import as_rows
 from songmood import config as settings
 from songmood.encoder import Encoder, encoder_id
-from songmood.models import KINDS, NeuralModel
+from songmood.models.neural import KINDS, NeuralModel
 from songmood.score import score_songs
 from songmood.tables import AUDIO, AUDIO_FEATURES, DEDUPED, LYRICS, MOODS, TOPICS
 from tiny_encoder import write_tiny_encoder
@@ -24,9 +24,11 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A modified tBERT that has learnt that sun and valence are happy."""
     root = Path(__file__).resolve().parent.parent
     config = settings.load_config(
-        root / "conf" / "base.yaml", [], ["train.head_epochs=20", "train.head_learning_rate=0.01"]
+        root / "conf" / "base.yaml",
+        [],
+        ["train.head_epochs=20", "train.head_learning_rate=0.01"],
     )
-    encoder = Encoder(write_tiny_encoder(tmp_path_factory.mktemp("tiny_score")), 32, 8)
+    encoder = Encoder(write_tiny_encoder(tmp_path_factory.mktemp("tiny_score")), config.encoder)
     n = 40
     songs = pd.DataFrame({"mood": [0, 1] * n, "lyrics": ["sun dance smile", "rain tears cold"] * n})
     songs["topic_weights"] = [[0.9, 0.1], [0.1, 0.9]] * n

@@ -14,17 +14,30 @@ import pandas as pd
 import pytest
 import torch
 from pyspark.sql import DataFrame, SparkSession
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score, recall_score, roc_auc_score
 
 from conftest import as_rows
 from songmood import config as settings
-from songmood.baselines import Majority
 from songmood.encoder import Encoder, encoder_id, resolve_encoder
 from songmood.errors import SongmoodError
-from songmood.evaluate import evaluate
-from songmood.models import DESCRIPTION, HEAD, KINDS, Head, NeuralModel, describe
-from songmood.tables import AUDIO, AUDIO_FEATURES, DEDUPED, EMBEDDINGS, LABELLED, LYRICS, TABLES, TOPICS
-from songmood.train import TrainedModels, fit_models, split_songs, training_songs
+from songmood.evaluate import evaluate, fit_temperature, mcnemar, temper
+from songmood.models.baselines import Majority
+from songmood.models.heads import Fusion, Head
+from songmood.models.lexicon import read_lexicon
+from songmood.models.neural import DESCRIPTION, HEAD, KINDS, NeuralModel, describe
+from songmood.models.words import Words
+from songmood.tables import (
+    AUDIO,
+    AUDIO_FEATURES,
+    DEDUPED,
+    EMBEDDINGS,
+    LABELLED,
+    LYRICS,
+    METRICS,
+    TABLES,
+    TOPICS,
+)
+from songmood.train import Comparison, TrainedModels, fit_models, split_songs, training_songs
 from tiny_encoder import HAPPY, NEUTRAL, SAD, write_tiny_encoder
 
 QUICK = (
@@ -36,6 +49,10 @@ QUICK = (
     "train.bootstrap_samples=50",
     "train.encoder_learning_rate=0.001",
     "encoder.max_tokens=32",
+    "encoder.window_overlap=8",
+)
+READS = settings.Encoder(
+    model="", pooling="mean", max_tokens=32, window_overlap=8, max_windows=2, batch_size=8
 )
 Tables = dict[str, DataFrame]
 
@@ -57,7 +74,7 @@ def song_tables(
     """Songs whose words and valence lean with the mood; of ten, one has no lyrics and one no audio."""
     rng = random.Random(1)
     words = dict(zip(moods, (HAPPY, SAD, NEUTRAL), strict=False))
-    encoder = Encoder(folder, 32, 32)
+    encoder = Encoder(folder, READS)
     rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
     names = [mood for mood, count in moods.items() for _ in range(count)]
     for i, mood in enumerate(names):
@@ -193,6 +210,74 @@ def test_figures_by_hand() -> None:
     assert 0 <= low < 0.5 < high <= 1
 
 
+@pytest.mark.parametrize("moods", [["happy", "sad"], ["angry", "happy", "sad"]])
+def test_figures_are_scikit_learns(moods: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(len(moods), size=200)
+    probabilities = rng.dirichlet(np.ones(len(moods)), 200).round(2)  # rounded: some tie
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    figures = evaluate(moods, truth, probabilities, 1, 50)
+    guesses = probabilities.argmax(axis=1)
+    two = len(moods) == 2
+    average: dict[str, Any] = {"average": "binary", "pos_label": 0} if two else {"average": "macro"}
+    expected = {
+        "accuracy": accuracy_score(truth, guesses),
+        "precision": precision_score(truth, guesses, **average),
+        "recall": recall_score(truth, guesses, **average),
+        "f1": f1_score(truth, guesses, average="macro"),
+        "roc_auc": roc_auc_score(truth, probabilities[:, 1] if two else probabilities, multi_class="ovr"),
+        "log_loss": log_loss(truth, probabilities),
+    }
+    assert {name: figures[name] for name in expected} == pytest.approx(expected)
+    for name in METRICS:
+        low, value, high = (figures[key] for key in (f"{name}_low", name, f"{name}_high"))
+        assert low is not None
+        assert value is not None
+        assert high is not None
+        assert low < high
+        assert name == "calibration_error" or low <= value <= high  # it is biased upwards by drawing anew
+
+
+def test_an_interval_is_as_wide_as_theory_has_it() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.zeros(400, dtype=int)
+    right = rng.random(400) < 0.7
+    probabilities = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9])
+    figures = evaluate(["happy", "sad"], truth, probabilities, 1, 2000)
+    low, high = figures["accuracy_low"], figures["accuracy_high"]
+    assert low is not None
+    assert high is not None
+    assert high - low == pytest.approx(2 * 1.96 * math.sqrt(0.7 * 0.3 / 400), rel=0.1)
+
+
+def test_calibration_error_by_hand() -> None:
+    truth = np.array([0, 0, 0, 1])
+    probabilities = np.array([[0.9, 0.1], [0.95, 0.05], [0.62, 0.38], [0.66, 0.34]])
+    figures = evaluate(["happy", "sad"], truth, probabilities, 1, 10)
+    # the first two are right and say 0.925; of the last two one is right and they say 0.64
+    assert figures["calibration_error"] == pytest.approx(0.5 * (1 - 0.925) + 0.5 * (0.64 - 0.5))
+
+
+def test_mcnemar_looks_at_the_songs_two_models_differ_on() -> None:
+    truth = np.zeros(20, dtype=int)
+    one, other = np.zeros(20, dtype=int), np.zeros(20, dtype=int)
+    other[:6] = 1  # right where the other is wrong six times, never the other way round
+    assert mcnemar(truth, one, other) == pytest.approx(2 * 0.5**6)
+    assert mcnemar(truth, other, one) == mcnemar(truth, one, other)
+    assert mcnemar(truth, one, one) == 1.0
+
+
+def test_temperature_makes_probabilities_true() -> None:
+    rng = np.random.default_rng(0)
+    honest = rng.dirichlet([1.0, 1.0], 4000)
+    truth = (rng.random(4000) < honest[:, 1]).astype(int)
+    assert fit_temperature(truth, honest) == pytest.approx(1, abs=0.1)
+    sure = temper(honest, 1 / 3)  # as a model that trusts itself too much
+    assert fit_temperature(truth, sure) == pytest.approx(3, rel=0.1)
+    np.testing.assert_allclose(temper(sure, 3), honest, atol=1e-6)
+    assert (temper(honest, 5).argmax(axis=1) == honest.argmax(axis=1)).all()
+
+
 def test_figures_of_three_moods_are_means_over_moods() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(3, size=50)
@@ -229,14 +314,36 @@ def test_all_models_are_measured(trained: TrainedModels, quick: settings.Config)
         assert row["seed"] == quick.seed
     test = {row["model"]: row["accuracy"] for row in metrics if row["split"] == "test"}
     assert test["majority"] == pytest.approx(0.6, abs=0.1)
-    assert test["modified_tbert"] > 0.8  # valence alone tells the moods
+    assert min(test["modified_tbert"], test["fusion"]) > 0.8  # valence alone tells the moods
     assert trained.figures["songs"]["test"] == {"happy": 12, "sad": 8}
     assert trained.warnings == []
 
 
+def test_each_model_is_compared_with_the_one_before(trained: TrainedModels) -> None:
+    rows = {row["model"]: row for row in as_rows(trained.model_metrics) if row["split"] == "test"}
+    before = {name: row["compared_with"] for name, row in rows.items()}
+    assert before["majority"] is None
+    assert rows["majority"]["mcnemar_p"] is None
+    assert before["fusion"] == "modified_tbert"
+    assert before["modified_tbert"] == "fine_tuned_bert"
+    assert 0 <= rows["fusion"]["mcnemar_p"] <= 1
+
+
+def test_predictions_are_those_the_figures_are_of(trained: TrainedModels, tables: Tables) -> None:
+    said = pd.DataFrame(as_rows(trained.model_predictions))
+    labels = {row["song_id"]: row["mood"] for row in as_rows(tables["labelled"])}
+    assert not said.duplicated(["model", "song_id"]).any()
+    assert (said["mood"] == said["song_id"].map(labels)).all()
+    assert (said["predicted"] == [max(shares, key=shares.get) for shares in said["probabilities"]]).all()
+    for row in as_rows(trained.model_metrics):
+        of = said[(said["model"] == row["model"]) & (said["split"] == row["split"])]
+        assert len(of) == row["n"]
+        assert (of["mood"] == of["predicted"]).mean() == pytest.approx(row["accuracy"])
+
+
 def test_curves_go_by_step_on_both_splits(trained: TrainedModels) -> None:
     curves = pd.DataFrame(as_rows(trained.training_curves))
-    assert set(curves["model"]) == {"simple_bert", "fine_tuned_bert", "modified_tbert"}
+    assert set(curves["model"]) == {"simple_bert", "fine_tuned_bert", "modified_tbert", "fusion"}
     assert set(curves["optimizer"]) == {"adamw"}
     assert not curves.duplicated(["model", "optimizer", "step", "split"]).any()
     tbert = curves[(curves["model"] == "modified_tbert") & (curves["split"] == "validation")]
@@ -265,6 +372,7 @@ def test_model_folder(trained: TrainedModels, tables: Tables, quick: settings.Co
         assert file.suffix in {".safetensors", ".json", ".txt", ".md"}
     assert describe(trained.folder)["moods"] == ["happy", "sad"]
     card = (trained.folder / "README.md").read_text()
+    assert card.startswith("# fusion")
     assert "modified_tbert" in card
     assert "| test | 12 | 8 |" in card
     songs = take(tables, quick).toPandas()
@@ -291,7 +399,7 @@ def test_loading_never_unpickles(
     NeuralModel.load(trained.folder, batch_size=8)
 
 
-@pytest.mark.parametrize("name", [HEAD, "model.safetensors", DESCRIPTION])
+@pytest.mark.parametrize("name", [HEAD, "model.safetensors", DESCRIPTION, "words.safetensors", "words.json"])
 def test_damaged_model_folder(trained: TrainedModels, tmp_path: Path, name: str) -> None:
     assert trained.folder is not None
     copy = Path(shutil.copytree(trained.folder, tmp_path / "mood"))
@@ -305,13 +413,13 @@ def test_damaged_model_folder(trained: TrainedModels, tmp_path: Path, name: str)
         describe(copy)
 
 
-@pytest.mark.parametrize("kind", ["simple_bert", "fine_tuned_bert"])
+@pytest.mark.parametrize("kind", ["simple_bert", "fine_tuned_bert", "modified_tbert_lyrics_only", "fusion"])
 def test_other_models_keep_and_load_too(
     kind: str, folder: Path, quick: settings.Config, tmp_path: Path
 ) -> None:
     songs = pd.DataFrame({"lyrics": ["sun dance"] * 12 + ["rain tears"] * 12 + [None]})
     songs = songs.assign(topic_weights=None, mood=[0] * 12 + [1] * 13, **dict.fromkeys(AUDIO_FEATURES))
-    model = NeuralModel(KINDS[kind], ["happy", "sad"], Encoder(folder, 32, 8), quick.train, 1)
+    model = NeuralModel(KINDS[kind], ["happy", "sad"], Encoder(folder, READS), quick.train, 1)
     before = encoder_id(folder)
     assert model.fit(songs, songs)
     expected = model.predict(songs)
@@ -325,7 +433,7 @@ def test_other_models_keep_and_load_too(
 
 def test_fine_tuning_changes_the_top_layers_only(folder: Path, quick: settings.Config) -> None:
     songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears"] * 8, "mood": [0, 1] * 8})
-    before, after = Encoder(folder, 32, 8), Encoder(folder, 32, 8)
+    before, after = Encoder(folder, READS), Encoder(folder, READS)
     NeuralModel(KINDS["fine_tuned_bert"], ["happy", "sad"], after, quick.train, 1).fit(songs, songs)
     old, new = before.model.state_dict(), after.model.state_dict()
     changed = {name for name in old if not torch.equal(old[name], new[name])}
@@ -344,6 +452,97 @@ def test_head_takes_what_is_not_a_number_for_missing() -> None:
     assert np.isfinite(missing).all()
     assert not np.allclose(missing, mean)
     np.testing.assert_allclose(head.get_buffer("audio_scale"), [10, 1])  # 0 and 1 stay as they are
+
+
+def test_the_fusion_takes_a_missing_part_for_missing() -> None:
+    torch.manual_seed(0)
+    net = Fusion({"words": 2, "audio": 2}, moods=2, hidden_size=4, dropout=0.5, part_dropout=0.5).eval()
+    words, audio = torch.tensor([[0.2, 0.8]] * 2), torch.tensor([[20.0, 1], [math.nan, math.nan]])
+    both, alone = net(words=words, audio=audio)["hidden"].detach()
+    other = net(words=words, audio=torch.tensor([[-20.0, 0], [math.inf, math.nan]]))["hidden"].detach()
+    assert not torch.allclose(both, alone)
+    torch.testing.assert_close(other[1], alone)  # what is missing says nothing, however it is missing
+    nothing = net(words=torch.full((1, 2), math.nan), audio=torch.full((1, 2), math.nan))
+    torch.testing.assert_close(nothing["hidden"], torch.zeros(1, 4))
+    torch.testing.assert_close(nothing["logits"][0], net.output.bias)
+
+
+def test_words_say_of_training_songs_what_they_learnt_from_others(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    texts = [" ".join(rng.choices("abcdefghijklmnop", k=8)) + f" only{i}" for i in range(60)]
+    songs = pd.DataFrame({"lyrics": texts, "mood": [0, 1] * 30})  # words that tell nothing of moods
+    words = Words(2, seed=1)
+    said = words.fit(songs)
+    assert ((said.argmax(axis=1) == songs["mood"]).mean()) < 0.7
+    assert ((words.read(songs).argmax(axis=1) == songs["mood"]).mean()) >= 0.9  # by heart
+    words.save(tmp_path)
+    loaded = Words(2, seed=1)
+    loaded.load(tmp_path)
+    np.testing.assert_allclose(loaded.read(songs), words.read(songs), atol=1e-5)
+    assert np.isnan(words.read(pd.DataFrame({"lyrics": [None, " "]}))).all()
+
+
+def test_words_of_three_moods_are_log_odds_of_scikit_learn() -> None:
+    songs = pd.DataFrame({"lyrics": ["sun", "rain", "fire"] * 8, "mood": [0, 1, 2] * 8})
+    words = Words(3, seed=1)
+    words.fit(songs)
+    np.testing.assert_array_equal(words.read(songs).argmax(axis=1), songs["mood"])
+
+
+def test_the_lexicon_tells_glad_from_sad_words() -> None:
+    glad, sad, neither, blank = read_lexicon(
+        pd.DataFrame({"lyrics": ["Happy, happy love!", "sad and lonely tears", "the of a", None]})
+    )
+    assert glad[0] > 0 > sad[0]
+    assert glad[1] == 1
+    assert glad[2] == 0
+    assert sad[2] == pytest.approx(0.75)
+    assert neither[0] == 0
+    assert np.isnan(blank).all()
+    assert np.isfinite(read_lexicon(pd.DataFrame({"lyrics": ["...", "1"]}))).all()
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "sgd", "sgd_momentum"])
+def test_other_optimisers_learn_too(optimizer: str, folder: Path, quick: settings.Config) -> None:
+    songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears"] * 16, "mood": [0, 1] * 16})
+    songs = songs.assign(topic_weights=None, **dict.fromkeys(AUDIO_FEATURES))
+    config = quick.train.model_copy(update={"optimizer": optimizer, "head_learning_rate": 0.1})
+    model = NeuralModel(KINDS["simple_bert"], ["happy", "sad"], Encoder(folder, READS), config, 1)
+    losses = [point.loss for point in model.fit(songs, songs) if point.split == "validation"]
+    assert min(losses) < 0.3  # by chance it is 0.69
+    assert model.optimizer == optimizer
+
+
+def test_class_weights_give_a_rare_mood_its_say(folder: Path, quick: settings.Config) -> None:
+    # nothing tells the moods apart: the model can only say how often each is
+    songs = pd.DataFrame({"lyrics": ["road home"] * 60, "mood": [0] * 48 + [1] * 12})
+    said = {}
+    for weights in (False, True):
+        config = quick.train.model_copy(update={"class_weights": weights, "head_epochs": 30})
+        model = NeuralModel(KINDS["simple_bert"], ["happy", "sad"], Encoder(folder, READS), config, 1)
+        model.fit(songs, songs)
+        said[weights] = float(model.predict_proba(songs)[0, 1])
+        assert model.head.loss.weights.tolist() == ([0.625, 2.5] if weights else [1, 1])
+    assert said[False] == pytest.approx(0.2, abs=0.05)
+
+
+def test_cross_fit_readings_come_from_encoders_that_have_not_seen_the_song(
+    tables: Tables, folder: Path, make_config: Callable[..., settings.Config], tmp_path: Path
+) -> None:
+    models = "train.models=[fine_tuned_bert, modified_tbert]"
+    config = make_config(*QUICK, models, "train.final_model=modified_tbert", "train.cross_fit=2")
+    frame = take(tables, config).toPandas().sort_values("song_id", ignore_index=True)
+    frame["mood"] = (frame["mood"] == "sad").astype(int)
+    frame["split"] = split_songs(frame["mood"], frame["artist"], ["happy", "sad"], config.train, 7)
+    done = Comparison(config)
+    done.moods = ["happy", "sad"]
+    tuned, read, _ = done._tune(frame, folder)
+    own = tuned.read_lyrics(frame)
+    known = frame["lyrics"].notna()
+    learnt = frame["split"] == "train"
+    same = np.isclose(np.vstack(read["vector"]), own, atol=1e-6).all(axis=1)
+    assert same[known & ~learnt].all()
+    assert not same[known & learnt].any()
 
 
 def test_head_in_training_never_loses_all_parts_of_a_song() -> None:
@@ -391,7 +590,7 @@ def test_audio_alone_and_three_moods(
     tables = song_tables(spark, folder, {"angry": 20, "happy": 20, "sad": 20}, lyrics=False)
     result = fit_models(take(tables, quick), folder, quick, tmp_path)
     assert "lyrics" in result.warnings[0]
-    assert {row["model"] for row in as_rows(result.model_metrics)} == {"majority", "modified_tbert"}
+    assert {row["model"] for row in as_rows(result.model_metrics)} == {"majority", "modified_tbert", "fusion"}
     assert describe(tmp_path)["widths"].keys() == {"audio"}
     assert json.loads((tmp_path / DESCRIPTION).read_text())["moods"] == ["angry", "happy", "sad"]
 
@@ -399,8 +598,8 @@ def test_audio_alone_and_three_moods(
 def test_lyrics_alone(spark: SparkSession, folder: Path, quick: settings.Config, tmp_path: Path) -> None:
     tables = song_tables(spark, folder, {"happy": 30, "sad": 30}, audio=False)
     result = fit_models(take(tables, quick), folder, quick, tmp_path)
-    assert describe(tmp_path)["widths"].keys() == {"lyrics", "topics"}
-    assert len(as_rows(result.model_metrics)) == 10
+    assert describe(tmp_path)["widths"].keys() == {"lyrics", "words", "lexicon", "topics"}
+    assert len(as_rows(result.model_metrics)) == 2 * len(quick.train.models)
 
 
 def test_embedded_encoder_trains(make_config: Callable[..., settings.Config], tmp_path: Path) -> None:
@@ -408,7 +607,7 @@ def test_embedded_encoder_trains(make_config: Callable[..., settings.Config], tm
     happy, sad = "we dance and smile in the summer sun", "I cry alone in the cold rain"
     songs = pd.DataFrame({"lyrics": [happy, sad] * 8, "mood": [0, 1] * 8})
     model = NeuralModel(
-        KINDS["fine_tuned_bert"], ["happy", "sad"], Encoder(resolve_encoder("embedded"), 32, 8), config, 1
+        KINDS["fine_tuned_bert"], ["happy", "sad"], Encoder(resolve_encoder("embedded"), READS), config, 1
     )
     model.fit(songs, songs)
     assert (model.predict_proba(songs).argmax(axis=1) == songs["mood"]).all()

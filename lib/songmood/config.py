@@ -137,6 +137,18 @@ class Fetch(Section):
     genius: GeniusService
 
 
+NeuralModel = Literal[
+    "base_network",
+    "simple_bert",
+    "fine_tuned_bert",
+    "modified_tbert_lyrics_only",
+    "modified_tbert_no_audio",
+    "modified_tbert_no_topics",
+    "modified_tbert",
+    "fusion",
+]
+
+
 class Label(Section):
     min_tags: Annotated[int, Field(ge=0)]
     min_tag_weight: Annotated[float, Field(ge=0, le=100)]
@@ -163,16 +175,23 @@ class Text(Section):
     stem: bool
     stop_words: tuple[str, ...]
     fillers: tuple[str, ...]
+    max_bigrams: Annotated[int, Field(ge=0)]
+    min_bigram_documents: Count
+    min_bigram_npmi: Share
 
 
 class Topics(Section):
+    models: Annotated[tuple[Literal["lda", "gsdmm", "dense"], ...], Field(min_length=1)]
     candidates: tuple[Count, ...]
-    passes: Count
+    passes: tuple[Count, ...]
     starts: Count
-    alpha: Literal["symmetric", "asymmetric", "auto"] | Annotated[float, Field(gt=0)]
-    eta: Literal["symmetric", "auto"] | Annotated[float, Field(gt=0)]
+    alphas: tuple[Literal["symmetric", "asymmetric", "auto"] | Annotated[float, Field(gt=0)], ...]
+    etas: tuple[Literal["symmetric", "auto"] | Annotated[float, Field(gt=0)], ...]
     min_documents: Count
-    max_document_share: Share
+    max_document_shares: tuple[Share, ...]
+    gsdmm_topics: Annotated[int, Field(ge=2)]
+    gsdmm_passes: Count
+    min_topic_songs: Annotated[int, Field(ge=2)]
     max_terms: Count
     fit_songs: Count
     terms_shown: Count
@@ -180,15 +199,16 @@ class Topics(Section):
 
 class Encoder(Section):
     model: str
+    pooling: Literal["mean", "max", "cls"]
     max_tokens: Count
+    window_overlap: Annotated[int, Field(ge=0)]
+    max_windows: Count
     batch_size: Count
 
 
 class Train(Section):
-    models: tuple[
-        Literal["majority", "tfidf_logistic", "simple_bert", "fine_tuned_bert", "modified_tbert"], ...
-    ]
-    final_model: Literal["simple_bert", "fine_tuned_bert", "modified_tbert"]
+    models: tuple[Literal["majority", "naive_bayes", "tfidf_logistic"] | NeuralModel, ...]
+    final_model: NeuralModel
     split_by: Literal["random", "artist"]
     test_share: Annotated[float, Field(ge=0.1, le=0.5)]
     fold: Annotated[int, Field(ge=0, le=9)]
@@ -205,6 +225,10 @@ class Train(Section):
     dropout: Share
     part_dropout: Share
     weight_decay: Annotated[float, Field(ge=0)]
+    optimizer: Literal["adamw", "adagrad", "sgd", "sgd_momentum"]
+    gradient_accumulation: Count
+    class_weights: bool
+    cross_fit: Annotated[int, Field(ge=0, le=10)]
     bootstrap_samples: Count
 
     @model_validator(mode="after")
@@ -212,6 +236,16 @@ class Train(Section):
         if self.final_model not in self.models:
             raise ValueError(f"final_model {self.final_model} is not among models")
         return self
+
+
+class Reproduce(Section):
+    models: tuple[Literal["majority", "naive_bayes", "tfidf_logistic"] | NeuralModel, ...]
+    folds: Annotated[int, Field(ge=2, le=5)]
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    optimizers: dict[Literal["adamw", "adagrad", "sgd", "sgd_momentum"], tuple[float, ...]]
+    epochs: Count
+    learning_models: tuple[Literal["tfidf_logistic"] | NeuralModel, ...]
+    learning_shares: tuple[Share, ...]
 
 
 class Score(Section):
@@ -268,6 +302,7 @@ class Config(Section):
     topics: Topics
     encoder: Encoder
     train: Train
+    reproduce: Reproduce
     score: Score
     cluster: Cluster
     index: Index

@@ -6,10 +6,11 @@ import hashlib
 import importlib.util
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -89,14 +90,23 @@ def encoder_fingerprint(config: settings.Config) -> str:
     return encoder_id(resolve_encoder(config.encoder.model))
 
 
-class Encoder:
-    """A transformer with its tokenizer: reads a text as the mean of its last layer, made length 1.
+class Window(NamedTuple):
+    """A piece of a text that the encoder reads at once: which text, and its token ids."""
 
-    `max_tokens` bounds what is read of a text; the rest is cut off. Masked mean pooling needs no
-    pooler, so every encoder will do; one that has a pooler loses it, unused.
+    text: int
+    token_ids: list[int]
+
+
+class Encoder:
+    """A transformer with its tokenizer: reads a text as one vector of length 1.
+
+    A text longer than `max_tokens` is read in windows that overlap by `window_overlap`, at most
+    `max_windows` of them; what is beyond is not read. Pooling over all its tokens: mean (of the last
+    layer), max, or cls (the mean of the windows' first tokens). No pooler is needed, so every encoder
+    will do; one that has a pooler loses it, unused. Raises SongmoodError where a window cannot overlap.
     """
 
-    def __init__(self, folder: Path, max_tokens: int, batch_size: int) -> None:
+    def __init__(self, folder: Path, config: settings.Encoder) -> None:
         quiet()
         self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         self.model: Any = AutoModel.from_pretrained(
@@ -105,45 +115,82 @@ class Encoder:
         if getattr(self.model, "pooler", None) is not None:
             self.model.pooler = None
         self.model.eval().to(device())
-        self.folder = folder
-        self.batch_size = batch_size
-        positions = getattr(self.model.config, "max_position_embeddings", max_tokens)
-        self.max_tokens = min(max_tokens, positions, self.tokenizer.model_max_length)
+        self.folder, self.config = folder, config
+        positions = getattr(self.model.config, "max_position_embeddings", config.max_tokens)
+        self.max_tokens = min(config.max_tokens, positions, self.tokenizer.model_max_length)
+        room = self.max_tokens - self.tokenizer.num_special_tokens_to_add()
+        if not self.tokenizer.is_fast or config.window_overlap >= room:
+            raise SongmoodError(
+                f"the encoder {folder} reads {self.max_tokens} word pieces at once"
+                f"{'' if self.tokenizer.is_fast else ', by a tokenizer that cannot cut windows'}: "
+                f"set encoder.window_overlap below {room}, or encoder.model to another"
+            )
 
     @property
     def width(self) -> int:
         """Numbers in a text's vector."""
         return int(self.model.config.hidden_size)
 
-    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, cut to `max_tokens`, not padded."""
-        tokens = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)
-        return list(tokens["input_ids"])
+    def windows(self, texts: Sequence[str]) -> list[Window]:
+        """The windows of all texts, in order; every text has one at least."""
+        if not len(texts):
+            return []
+        cut = self.tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=self.max_tokens,
+            stride=self.config.window_overlap,
+            return_overflowing_tokens=True,
+        )
+        found: list[Window] = []
+        count: Counter[int] = Counter()
+        for text, ids in zip(cut["overflow_to_sample_mapping"], cut["input_ids"], strict=True):
+            count[text] += 1
+            if count[text] <= self.config.max_windows:
+                found.append(Window(text, list(ids)))
+        return found
 
     def pad(self, token_ids: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """Tensors input_ids and attention_mask of texts, padded to the longest of them."""
+        """Tensors input_ids and attention_mask of windows, padded to the longest of them."""
         padded = self.tokenizer.pad({"input_ids": [list(ids) for ids in token_ids]}, return_tensors="pt")
         return {name: padded[name] for name in ("input_ids", "attention_mask")}
 
-    def pool(self, input_ids: Any, attention_mask: Any) -> Any:
-        """Each text's vector: the mean of the last layer over its tokens, made length 1; a tensor."""
+    def read_windows(self, input_ids: Any, attention_mask: Any) -> Any:
+        """What each window gives its text, (windows, width); a tensor for `join_windows`."""
         states = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        mask = attention_mask.unsqueeze(-1).to(states.dtype)
-        return torch.nn.functional.normalize((states * mask).sum(1), dim=1)
+        if self.config.pooling == "cls":
+            return states[:, 0]
+        mask = attention_mask.unsqueeze(-1)
+        if self.config.pooling == "max":
+            return states.masked_fill(mask == 0, -torch.inf).amax(1)
+        return (states * mask.to(states.dtype)).sum(1)
+
+    def join_windows(self, windows: Any, texts: Any, count: int) -> Any:
+        """Each text's vector of length 1, (count, width), from its windows' and whose they are; a tensor."""
+        if self.config.pooling == "max":
+            joined = torch.full(
+                (count, windows.shape[1]), -torch.inf, dtype=windows.dtype, device=windows.device
+            )
+            joined = joined.index_reduce(0, texts, windows, "amax")
+        else:
+            joined = windows.new_zeros((count, windows.shape[1])).index_add(0, texts, windows)
+        return torch.nn.functional.normalize(joined, dim=1)
 
     def read(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The vector of each text, length 1, float32 (texts, width), in the order given."""
-        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
-        token_ids = self.tokenize(texts) if len(texts) else []
-        order = sorted(range(len(texts)), key=lambda i: len(token_ids[i]))  # little padding in a batch
+        windows = self.windows(texts)
+        # little padding in a batch
+        order = sorted(range(len(windows)), key=lambda i: len(windows[i].token_ids))
+        parts = torch.zeros((len(windows), self.width))
         self.model.eval()
         with torch.inference_mode():
-            for start in range(0, len(order), self.batch_size):
-                rows = order[start : start + self.batch_size]
-                batch = self.pad([token_ids[i] for i in rows])
-                pooled = self.pool(**{name: tensor.to(device()) for name, tensor in batch.items()})
-                vectors[rows] = pooled.cpu().numpy()
-        return vectors
+            for start in range(0, len(order), self.config.batch_size):
+                rows = order[start : start + self.config.batch_size]
+                batch = self.pad([windows[i].token_ids for i in rows])
+                parts[rows] = self.read_windows(**{k: v.to(device()) for k, v in batch.items()}).cpu()
+            texts_of = torch.tensor([window.text for window in windows], dtype=torch.long)
+            vectors = self.join_windows(parts, texts_of, len(texts)).numpy()
+        return np.asarray(vectors, dtype=np.float32)
 
     def layers(self) -> list[Any]:
         """The transformer's layers, lowest first. Raises SongmoodError if they cannot be told apart."""
@@ -171,11 +218,10 @@ def embedding_udf(folder_name: str, config: settings.Encoder) -> Callable[[Colum
     text has no reading: null. A text's numbers may differ in the seventh digit with the texts that
     share its batch.
     """
-    max_tokens, batch_size = config.max_tokens, config.batch_size
 
     def load() -> Callable[[Any], Any]:
         one_thread_in_workers()
-        encoder = Encoder(Path(SparkFiles.get(folder_name)), max_tokens, batch_size)
+        encoder = Encoder(Path(SparkFiles.get(folder_name)), config)
 
         return lambda texts: encoder.read([str(text) for text in texts])
 

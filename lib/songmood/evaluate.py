@@ -1,4 +1,4 @@
-"""How well a model tells the moods: the figures of the table model_metrics."""
+"""How well a model tells the moods: the figures of the table model_metrics, and who is better than whom."""
 
 from __future__ import annotations
 
@@ -6,59 +6,121 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support, roc_auc_score
+from scipy import sparse
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
+from scipy.stats import binomtest
 
 from songmood.models import HAPPY
+from songmood.tables import METRICS
+
+CALIBRATION_BINS = 10
+# What a probability of 0 counts as: one sure mistake must not make the log loss infinite.
+_SMALLEST = float(np.finfo(np.float64).eps)
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 
 def evaluate(
-    moods: Sequence[str],
-    truth: npt.NDArray[np.int64],
-    probabilities: npt.NDArray[np.float64],
-    seed: int,
-    bootstrap_samples: int,
+    moods: Sequence[str], truth: Integers, probabilities: Floats, seed: int, bootstrap_samples: int
 ) -> dict[str, float | int | None]:
-    """The figures of one model on one split.
+    """The figures of one model on one split: METRICS, each with `_low` and `_high`, and n.
 
     `moods` are in the order of the columns of `probabilities` (songs, moods), `truth` holds indices
     into them. Precision and recall are of 'happy' where it is one of two moods, else the mean over
-    moods, as f1 always is. roc_auc is None unless every mood has a song. `accuracy_low` and
-    `accuracy_high` bound the middle 95% of accuracies of songs drawn anew with replacement.
+    moods, as f1 always is. roc_auc is None unless every mood has a song; over more than two moods it
+    is the mean of each against the others. calibration_error is the expected one (Naeini et al. 2015):
+    the distance of the winner's probability from how often it is right, in ten bins of equal width.
+    Low and high bound the middle 95% of figures of songs drawn anew with replacement.
     """
-    labels = list(range(len(moods)))
+    positive = list(moods).index(HAPPY) if len(moods) == 2 and HAPPY in moods else None
+    point = _figures(truth, probabilities, np.ones((1, len(truth))), positive)
+    draws = np.random.default_rng(seed).multinomial(
+        len(truth), np.full(len(truth), 1 / len(truth)), size=bootstrap_samples
+    )
+    drawn = _figures(truth, probabilities, draws.astype(float), positive)
+    figures: dict[str, float | int | None] = {"n": len(truth)}
+    for name in METRICS:
+        figures[name] = _known(point[name][0])
+        known = drawn[name][np.isfinite(drawn[name])]
+        low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
+        figures |= {f"{name}_low": _known(low), f"{name}_high": _known(high)}
+    return figures
+
+
+def mcnemar(truth: Integers, one: Integers, other: Integers) -> float:
+    """The exact p-value that two models are right equally often (McNemar 1947)."""
+    only_one = int(((one == truth) & (other != truth)).sum())
+    only_other = int(((one != truth) & (other == truth)).sum())
+    if only_one + only_other == 0:
+        return 1.0
+    return float(binomtest(only_one, only_one + only_other).pvalue)
+
+
+def fit_temperature(truth: Integers, probabilities: Floats) -> float:
+    """The temperature under which the probabilities have the least log loss (Guo et al. 2017).
+
+    Above 1 it makes a model less sure, below 1 surer. Which mood wins stays the same.
+    """
+
+    def loss(logarithm: float) -> float:
+        tempered = temper(probabilities, float(np.exp(logarithm)))
+        return float(-np.log(np.maximum(tempered[np.arange(len(truth)), truth], _SMALLEST)).mean())
+
+    # validation songs are few: beyond a factor of ten it is chance, as with a model that makes no mistake
+    return float(np.exp(minimize_scalar(loss, bounds=(-np.log(10), np.log(10)), method="bounded").x))
+
+
+def temper(probabilities: Floats, temperature: float) -> Floats:
+    """Probabilities (songs, moods) whose logits are divided by the temperature."""
+    return np.asarray(softmax(np.log(np.maximum(probabilities, _SMALLEST)) / temperature, axis=1))
+
+
+def _figures(
+    truth: Integers, probabilities: Floats, counts: Floats, positive: int | None
+) -> dict[str, Floats]:
+    """Each metric of each draw; `counts` (draws, songs) says how often a song is in it. NaN if undefined."""
+    songs, moods = probabilities.shape
     guesses = probabilities.argmax(axis=1)
-    each = precision_recall_fscore_support(truth, guesses, labels=labels, zero_division=0)
-    precision, recall, f1 = (float(np.mean(values)) for values in each[:3])
-    if len(moods) == 2 and HAPPY in moods:
-        positive = list(moods).index(HAPPY)
-        precision, recall = float(each[0][positive]), float(each[1][positive])
-    low, high = _interval(truth == guesses, seed, bootstrap_samples)
-    return {
-        "accuracy": float(accuracy_score(truth, guesses)),
-        "precision": precision,
-        "recall": recall,
-        "f1": f1,
-        "roc_auc": _roc_auc(truth, probabilities, labels),
-        "log_loss": float(log_loss(truth, probabilities, labels=labels)),
-        "n": len(truth),
-        "accuracy_low": low,
-        "accuracy_high": high,
-    }
+    total = counts.sum(axis=1)
+    hits = counts @ np.eye(moods)[guesses]
+    actual = counts @ np.eye(moods)[truth]
+    right = counts @ (np.eye(moods)[truth] * (guesses == truth)[:, None])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(hits > 0, right / hits, 0.0)
+        recall = np.where(actual > 0, right / actual, 0.0)
+        f1 = np.where(hits + actual > 0, 2 * right / (hits + actual), 0.0)
+        winner = probabilities[np.arange(songs), guesses]
+        bins = np.eye(CALIBRATION_BINS)[
+            np.minimum((winner * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+        ]
+        gap = counts @ (bins * ((guesses == truth) - winner)[:, None])
+        losses = -np.log(np.clip(probabilities[np.arange(songs), truth], _SMALLEST, 1))
+        sides = range(1, 2) if moods == 2 else range(moods)
+        areas = [_areas(truth == mood, probabilities[:, mood], counts) for mood in sides]
+        return {
+            "accuracy": right.sum(axis=1) / total,
+            "precision": precision.mean(axis=1) if positive is None else precision[:, positive],
+            "recall": recall.mean(axis=1) if positive is None else recall[:, positive],
+            "f1": f1.mean(axis=1),
+            "roc_auc": np.mean(areas, axis=0),
+            "log_loss": counts @ losses / total,
+            "calibration_error": np.abs(gap).sum(axis=1) / total,
+        }
 
 
-def _roc_auc(
-    truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64], labels: list[int]
-) -> float | None:
-    """Area under the ROC curve; over more than two moods the mean of each against the others."""
-    if set(truth.tolist()) != set(labels):
-        return None
-    if len(labels) == 2:
-        return float(roc_auc_score(truth, probabilities[:, 1]))
-    return float(roc_auc_score(truth, probabilities, multi_class="ovr", labels=labels))
+def _areas(positive: npt.NDArray[np.bool_], scores: Floats, counts: Floats) -> Floats:
+    """Area under the ROC curve of each draw: how often a positive song scores above a negative one."""
+    # which of the distinct scores, from the least, each song has
+    _, places = np.unique(scores, return_inverse=True)
+    at = sparse.csr_matrix((np.ones(len(scores)), (np.arange(len(scores)), places)))
+    for_, against = (counts * positive) @ at, (counts * ~positive) @ at
+    below = np.cumsum(against, axis=1) - against
+    wins = (for_ * (below + against / 2)).sum(axis=1)
+    pairs = for_.sum(axis=1) * against.sum(axis=1)
+    return np.where(pairs > 0, wins / pairs, np.nan)
 
 
-def _interval(right: npt.NDArray[np.bool_], seed: int, samples: int) -> tuple[float, float]:
-    random = np.random.default_rng(seed)
-    means = [float(random.choice(right, len(right)).mean()) for _ in range(samples)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -258,15 +258,32 @@ TOPIC_TERMS = Table(
 TOPIC_SELECTION = Table(
     "topic_selection",
     "The search for the topic model.",
-    ("model", "topics", "alpha", "eta"),
+    ("model", "topics", "alpha", "eta", "passes", "max_document_share"),
     (
         Column("model", STRING),
         Column("topics", INT),
         Column("alpha", STRING),
         Column("eta", STRING),
-        Column("perplexity", DOUBLE, "gensim's per-word log bound on held-out songs; higher is better"),
+        Column("passes", INT),
+        Column("max_document_share", DOUBLE),
+        Column(
+            "perplexity",
+            DOUBLE,
+            "log likelihood of a held-out word (LDA: gensim's bound); higher is better",
+        ),
         Column("coherence", DOUBLE, "c_v"),
         Column("chosen", BOOLEAN),
+    ),
+)
+LABEL_CHOICES = Table(
+    "label_choices",
+    "How many songs other values of label.top_k and label.epsilon would label.",
+    ("top_k", "epsilon", "mood"),
+    (
+        Column("top_k", INT),
+        Column("epsilon", DOUBLE),
+        Column("mood", STRING),
+        Column("songs", LONG),
     ),
 )
 EMBEDDINGS = Table(
@@ -280,6 +297,7 @@ EMBEDDINGS = Table(
         Column("model_id", STRING),
     ),
 )
+METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "calibration_error")
 MODEL_METRICS = Table(
     "model_metrics",
     "How well each model tells the moods, by split.",
@@ -296,8 +314,14 @@ MODEL_METRICS = Table(
         Column("n", LONG, "songs"),
         Column("train_seconds", DOUBLE),
         Column("seed", LONG),
-        Column("accuracy_low", DOUBLE, "bootstrap 95% interval"),
-        Column("accuracy_high", DOUBLE),
+        Column("calibration_error", DOUBLE, "expected, ten bins"),
+        *(
+            Column(f"{metric}_{end}", DOUBLE, "bootstrap 95% interval")
+            for metric in METRICS
+            for end in ("low", "high")
+        ),
+        Column("compared_with", STRING, "the model before it in the table"),
+        Column("mcnemar_p", DOUBLE, "exact p-value that both are right equally often"),
     ),
     checks=(f"accuracy {_PROBABILITY}",),
 )
@@ -311,6 +335,20 @@ TRAINING_CURVES = Table(
         Column("step", INT),
         Column("loss", DOUBLE),
         Column("split", STRING, "train or validation"),
+        Column("seed", LONG),
+    ),
+)
+MODEL_PREDICTIONS = Table(
+    "model_predictions",
+    "What each model says of the songs it has not learnt from.",
+    ("model", "song_id"),
+    (
+        Column("model", STRING),
+        Column("song_id", STRING),
+        Column("split", STRING, "validation or test"),
+        Column("mood", STRING, "the label"),
+        Column("predicted", STRING),
+        Column("probabilities", T.MapType(STRING, FLOAT)),
     ),
 )
 MOODS = Table(
@@ -437,6 +475,7 @@ TABLES: dict[str, Table] = {
         LYRICS,
         ENRICHMENT_FAILURES,
         LABELLED,
+        LABEL_CHOICES,
         TOKENS,
         TOPICS,
         TOPIC_TERMS,
@@ -444,6 +483,7 @@ TABLES: dict[str, Table] = {
         EMBEDDINGS,
         MODEL_METRICS,
         TRAINING_CURVES,
+        MODEL_PREDICTIONS,
         MOODS,
         CLUSTERS,
         CLUSTER_SELECTION,

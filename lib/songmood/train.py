@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,18 +17,19 @@ from pyspark.sql import functions as F
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from songmood import config as settings
-from songmood.baselines import Majority, TfidfLogistic
 from songmood.encoder import Encoder, encoder_id
 from songmood.errors import SongmoodError
-from songmood.evaluate import evaluate
-from songmood.models import KINDS, Loss, Model, NeuralModel, song_parts
+from songmood.evaluate import evaluate, mcnemar
+from songmood.models import Model, song_parts
+from songmood.models.baselines import Majority, naive_bayes, tfidf_logistic
+from songmood.models.neural import FINE_TUNED_BERT, KINDS, Kind, NeuralModel
 from songmood.names import normalised_artist
-from songmood.tables import AUDIO_FEATURES, MODEL_METRICS, TRAINING_CURVES
+from songmood.tables import AUDIO_FEATURES, METRICS, MODEL_METRICS, MODEL_PREDICTIONS, TRAINING_CURVES, Table
 
 SPLITS = ("train", "validation", "test")
-OPTIMIZER = "adamw"
 PARTS = 10  # songs are dealt into so many, and splits are whole ones
-_LYRICS_MODELS = {"tfidf_logistic", "simple_bert", "fine_tuned_bert"}
+# In the order of the paper's table 1, what each is to beat before it.
+MODELS: tuple[str, ...] = ("majority", "naive_bayes", "tfidf_logistic", *KINDS)
 
 
 class TrainedModels(NamedTuple):
@@ -36,6 +37,7 @@ class TrainedModels(NamedTuple):
 
     model_metrics: DataFrame
     training_curves: DataFrame
+    model_predictions: DataFrame
     folder: Path | None
     warnings: list[str]
     figures: dict[str, Any]
@@ -69,6 +71,12 @@ def training_songs(
     )
 
 
+def training_frame(songs: DataFrame) -> pd.DataFrame:
+    """The songs of `training_songs` on the driver, in the order of their ids."""
+    torch.set_num_threads(os.cpu_count() or 1)  # Spark gives its driver one thread, and waits meanwhile
+    return songs.toPandas().sort_values("song_id", ignore_index=True)
+
+
 def fit_models(
     songs: DataFrame, encoder_folder: Path, config: settings.Config, folder: Path
 ) -> TrainedModels:
@@ -78,33 +86,33 @@ def fit_models(
     train_seconds; on another machine sums come in another order and figures differ a little.
     Raises SongmoodError if all songs have one mood, or a mood has too few to be split.
     """
-    frame = songs.toPandas().sort_values("song_id", ignore_index=True)
-    torch.set_num_threads(os.cpu_count() or 1)  # Spark gives its driver one thread, and waits meanwhile
-    done = _Comparison(config)
+    frame = training_frame(songs)
+    done = Comparison(config)
     if frame.empty:
         done.warnings.append("no labelled songs with lyrics or audio features: no model is trained")
     else:
-        done.moods = _moods(frame["mood"])
+        done.moods = mood_names(frame["mood"])
         frame["mood"] = frame["mood"].map(done.moods.index)
         frame["split"] = split_songs(frame["mood"], frame["artist"], done.moods, config.train, config.seed)
         done.figures = _balance(frame, done.moods)
-        _compare(frame, encoder_folder, done)
+        list(done.compare(frame, encoder_folder))
     final = done.models.get(config.train.final_model)
     if isinstance(final, NeuralModel):
         final.save(folder)
         card = model_card(final, encoder_id(encoder_folder), done)
         (folder / "README.md").write_text(card, encoding="utf-8")
-    metrics = [tuple(row[name] for name in MODEL_METRICS.column_names) for row in done.metrics]
-    curves = [
-        (name, OPTIMIZER, point.step, point.loss, point.split)
-        for name, curve in done.curves.items()
-        for point in curve
-    ]
     spark = songs.sparkSession
+
+    def table(rows: list[dict[str, Any]], of: Table) -> DataFrame:
+        return spark.createDataFrame(
+            [tuple(row[name] for name in of.column_names) for row in rows], of.schema
+        )
+
     return TrainedModels(
-        spark.createDataFrame(metrics, MODEL_METRICS.schema),
-        spark.createDataFrame(curves, TRAINING_CURVES.schema),
-        folder if final is not None else None,
+        table(done.metrics, MODEL_METRICS),
+        table(done.curves, TRAINING_CURVES),
+        table(done.predictions, MODEL_PREDICTIONS),
+        folder if isinstance(final, NeuralModel) else None,
         done.warnings,
         done.figures,
     )
@@ -119,19 +127,11 @@ def split_songs(
     `train.fold` says which of them are for test: over the folds, every song is tested on once.
     The result depends on the songs' order. Raises SongmoodError if a split lacks a mood.
     """
-    by_artist = config.split_by == "artist"
     too_few = f"{artists.nunique()} artists are too few to keep them apart; set train.split_by to random"
-    if by_artist and artists.nunique() < PARTS:
+    if config.split_by == "artist" and artists.nunique() < PARTS:
         raise SongmoodError(f"the labelled songs' {too_few}, or bring more labelled songs")
-    if by_artist:
-        # renamed at random rather than shuffled by the dealer, which versions of scikit-learn do differently
-        codes, known = pd.factorize(artists, sort=True)
-        renamed = np.random.default_rng(seed).permutation(len(known))[codes]
-        dealt = StratifiedGroupKFold(n_splits=PARTS).split(moods, moods, renamed)
-    else:
-        dealt = StratifiedKFold(n_splits=PARTS, shuffle=True, random_state=seed).split(moods, moods)
     part = np.empty(len(moods), dtype=int)
-    for number, (_, rows) in enumerate(dealt):
+    for number, (_, rows) in enumerate(_deal(moods, artists, PARTS, config, seed)):
         part[rows] = number
     test = round(config.test_share * PARTS)
     part = (part - config.fold * test) % PARTS
@@ -144,84 +144,144 @@ def split_songs(
     return split
 
 
-class _Comparison:
-    """The models of one run: fitted one by one on the same split, and measured on it."""
+def _deal(
+    moods: pd.Series[int], artists: pd.Series[str], parts: int, config: settings.Train, seed: int
+) -> Iterator[tuple[Any, Any]]:
+    """Rows of all other parts and of one, for each of so many parts with the moods alike in each."""
+    if config.split_by == "artist":
+        # renamed at random rather than shuffled by the dealer, which versions of scikit-learn do differently
+        codes, known = pd.factorize(artists, sort=True)
+        renamed = np.random.default_rng(seed).permutation(len(known))[codes]
+        yield from StratifiedGroupKFold(n_splits=parts).split(moods, moods, renamed)
+    else:
+        yield from StratifiedKFold(n_splits=parts, shuffle=True, random_state=seed).split(moods, moods)
+
+
+class Comparison:
+    """The models of one run: fitted one by one on the same split, and measured on it.
+
+    `metrics`, `curves` and `predictions` are rows of the tables model_metrics, training_curves and
+    model_predictions.
+    """
 
     def __init__(self, config: settings.Config) -> None:
         self.config = config
         self.moods: list[str] = []
         self.models: dict[str, Model] = {}
         self.metrics: list[dict[str, Any]] = []
-        self.curves: dict[str, list[Loss]] = {}
-        self.seconds: dict[str, float] = {}
+        self.curves: list[dict[str, Any]] = []
+        self.predictions: list[dict[str, Any]] = []
         self.warnings: list[str] = []
         self.figures: dict[str, Any] = {}
 
-    def neural(self, name: str, encoder: Encoder) -> NeuralModel:
-        """A neural model, not fitted."""
-        return NeuralModel(KINDS[name], self.moods, encoder, self.config.train, self.config.seed)
+    def compare(self, songs: pd.DataFrame, encoder_folder: Path) -> Iterator[str]:
+        """Fit and measure the models of `train.models`, in the order of `MODELS`; each as it is done.
 
-    def fit(self, name: str, model: Model, songs: pd.DataFrame) -> None:
-        """Fit a model on the training songs."""
+        `songs` have mood (an index), split, and the columns of `training_songs`. Models that cannot be
+        trained, for too few songs have what they see, are left out with a warning.
+        """
+        songs = songs.assign(vector=songs["embedding"])  # the plain encoder has read them already
+        plain = Encoder(encoder_folder, self.config.encoder)
+        tuned, read, tuning_s = None, songs, 0.0
+        for name in self._trainable(songs):
+            kind = KINDS.get(name)
+            if kind is not None and kind.tuned and tuned is None and _is_in_all_splits(songs, ["lyrics"]):
+                tuned, read, tuning_s = self._tune(songs, encoder_folder)
+            if kind is FINE_TUNED_BERT and tuned is not None:
+                self._measure(name, tuned, read, tuning_s)
+            elif kind is not None and kind.tuned:
+                model = self._neural(kind, tuned.encoder if tuned else plain)
+                self._measure(name, model, read, tuning_s + self._fit(name, model, read))
+            else:
+                other = self._neural(kind, plain) if kind else self._baseline(name)
+                self._measure(name, other, songs, self._fit(name, other, songs))
+            yield name
+
+    def _trainable(self, songs: pd.DataFrame) -> list[str]:
+        wanted: list[str] = [name for name in MODELS if name in self.config.train.models]
+        sees = {name: KINDS[name].parts if name in KINDS else ("lyrics",) for name in wanted}
+        sees["majority"] = ()
+        for part, columns in (("lyrics", ["lyrics"]), ("audio", list(AUDIO_FEATURES))):
+            alone = [name for name in wanted if set(sees[name]) == {part}]
+            if alone and not _is_in_all_splits(songs, columns):
+                wanted = [name for name in wanted if name not in alone]
+                what = part.replace("audio", "audio features")
+                self.warnings.append(
+                    f"too few {what} among the labelled songs: models of {what} alone are not trained "
+                    f"({', '.join(alone)})"
+                )
+        return wanted
+
+    def _neural(self, kind: Kind, encoder: Encoder) -> NeuralModel:
+        return NeuralModel(kind, self.moods, encoder, self.config.train, self.config.seed)
+
+    def _baseline(self, name: str) -> Model:
+        if name == "majority":
+            return Majority(self.moods)
+        return naive_bayes() if name == "naive_bayes" else tfidf_logistic(self.config.seed)
+
+    def _tune(self, songs: pd.DataFrame, encoder_folder: Path) -> tuple[NeuralModel, pd.DataFrame, float]:
+        """Fine-tuned BERT, the songs with its reading as `vector`, and the seconds it took.
+
+        With `train.cross_fit` of k parts, a training song is read by an encoder that was tuned on the
+        other parts: as it will read songs it has never seen.
+        """
+        started = time.perf_counter()
+        tuned = self._neural(FINE_TUNED_BERT, Encoder(encoder_folder, self.config.encoder))
+        self._fit(FINE_TUNED_BERT.name, tuned, songs)
+        vectors = tuned.read_lyrics(songs)
+        learnt = songs["split"] == "train"
+        parts = self.config.train.cross_fit
+        if parts > 1:
+            train = songs[learnt]
+            for learn, tell in _deal(
+                train["mood"], train["artist"], parts, self.config.train, self.config.seed
+            ):
+                other = self._neural(FINE_TUNED_BERT, Encoder(encoder_folder, self.config.encoder))
+                other.fit(train.iloc[learn], songs[songs["split"] == "validation"])
+                vectors[np.flatnonzero(learnt)[tell]] = other.read_lyrics(train.iloc[tell])
+        return tuned, songs.assign(vector=list(vectors)), time.perf_counter() - started
+
+    def _fit(self, name: str, model: Model, songs: pd.DataFrame) -> float:
         started = time.perf_counter()
         train, validation = (songs[songs["split"] == split] for split in ("train", "validation"))
-        self.curves[name] = model.fit(train, validation)
-        self.seconds[name] = time.perf_counter() - started
-        self.models[name] = model
+        optimizer = model.optimizer if isinstance(model, NeuralModel) else ""
+        of = {"model": name, "optimizer": optimizer, "seed": self.config.seed}
+        self.curves += [{**of, **point._asdict()} for point in model.fit(train, validation)]
+        return time.perf_counter() - started
 
-    def measure(self, name: str, songs: pd.DataFrame) -> None:
-        """Measure a fitted model on the songs it has not learnt from."""
+    def _measure(self, name: str, model: Model, songs: pd.DataFrame, seconds: float) -> None:
+        """Measure a fitted model on the songs it has not learnt from, and against the model before it."""
         config = self.config
+        before = list(self.models)[-1] if self.models else None
+        self.models[name] = model
         for split in ("validation", "test"):
             rows = songs[songs["split"] == split]
-            truth, guesses = rows["mood"].to_numpy(), self.models[name].predict_proba(rows)
-            figures = evaluate(self.moods, truth, guesses, config.seed, config.train.bootstrap_samples)
-            seconds = round(self.seconds[name], 2)
-            self.metrics.append(
-                {"model": name, "split": split, **figures, "train_seconds": seconds, "seed": config.seed}
-            )
+            truth, said = rows["mood"].to_numpy(), np.asarray(model.predict_proba(rows), dtype=np.float64)
+            figures = evaluate(self.moods, truth, said, config.seed, config.train.bootstrap_samples)
+            guesses = said.argmax(axis=1)
+            others = [p["guess"] for p in self.predictions if (p["model"], p["split"]) == (before, split)]
+            p_value = mcnemar(truth, guesses, np.array(others)) if before else None
+            more = {"train_seconds": round(seconds, 2), "compared_with": before, "mcnemar_p": p_value}
+            self.metrics.append({"model": name, "split": split, "seed": config.seed, **figures, **more})
+            self.predictions += [
+                {
+                    **{"model": name, "song_id": song_id, "split": split, "guess": int(guess)},
+                    "mood": self.moods[mood],
+                    "predicted": self.moods[guess],
+                    "probabilities": dict(zip(self.moods, map(float, shares), strict=True)),
+                }
+                for song_id, mood, guess, shares in zip(rows["song_id"], truth, guesses, said, strict=True)
+            ]
 
 
-def _compare(frame: pd.DataFrame, encoder_folder: Path, done: _Comparison) -> None:
-    """Fit and measure the models of `train.models`, in the order of the paper's Table 1."""
-    config = done.config
-
-    def encoder() -> Encoder:
-        return Encoder(encoder_folder, config.encoder.max_tokens, config.encoder.batch_size)
-
-    wanted = set(config.train.models)
-    has_lyrics = frame.groupby("split")["lyrics"].count().reindex(["train", "validation"]).min() > 0
-    if not has_lyrics and wanted & _LYRICS_MODELS:
-        wanted -= _LYRICS_MODELS
-        done.warnings.append(
-            "too few lyrics among the labelled songs: models of lyrics alone are not trained"
-        )
-    if "majority" in wanted:
-        done.fit("majority", Majority(done.moods), frame)
-        done.measure("majority", frame)
-    if "tfidf_logistic" in wanted:
-        done.fit("tfidf_logistic", TfidfLogistic(config.seed), frame)
-        done.measure("tfidf_logistic", frame)
-    frame = frame.assign(vector=frame["embedding"])  # the plain encoder has read them already
-    if "simple_bert" in wanted:
-        done.fit("simple_bert", done.neural("simple_bert", encoder()), frame)
-        done.measure("simple_bert", frame)
-    reader = encoder()
-    if has_lyrics and wanted & {"fine_tuned_bert", "modified_tbert"}:
-        tuned = done.neural("fine_tuned_bert", reader)
-        done.fit("fine_tuned_bert", tuned, frame)
-        frame = frame.assign(vector=list(tuned.read_lyrics(frame)))  # once, for both models
-        if "fine_tuned_bert" in wanted:
-            done.measure("fine_tuned_bert", frame)
-    if "modified_tbert" in wanted:
-        done.fit("modified_tbert", done.neural("modified_tbert", reader), frame)
-        done.seconds["modified_tbert"] += done.seconds.get(
-            "fine_tuned_bert", 0.0
-        )  # it needs that one's encoder
-        done.measure("modified_tbert", frame)
+def _is_in_all_splits(songs: pd.DataFrame, columns: list[str]) -> bool:
+    """Whether training and validation songs have one of these columns at least."""
+    there = songs[columns].notna().any(axis=1).groupby(songs["split"]).any()
+    return bool(there.reindex(["train", "validation"], fill_value=False).all())
 
 
-def _moods(moods: pd.Series[str]) -> list[str]:
+def mood_names(moods: pd.Series[str]) -> list[str]:
     """The moods in order. Raises SongmoodError unless there are two or more, each with songs to split."""
     counts = moods.value_counts().sort_index()
     advice = "loosen label.min_tags, label.top_k or label.epsilon, look at label.moods, or bring more tags"
@@ -249,24 +309,17 @@ def _balance(frame: pd.DataFrame, moods: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def model_card(model: NeuralModel, encoder: str, done: _Comparison) -> str:
+def model_card(model: NeuralModel, encoder: str, done: Comparison) -> str:
     """What the model was made from and how good it is, as Markdown, to stand in its folder."""
     songs, config = done.figures["songs"], done.config.train
     header = (
-        "model",
-        "split",
-        "accuracy",
-        "95% interval",
-        "precision",
-        "recall",
-        "macro-F1",
-        "ROC-AUC",
-        "log loss",
+        *("model", "split", "accuracy", "95% interval", "precision", "recall", "macro-F1", "ROC-AUC"),
+        *("log loss", "calibration error"),
     )
     rows = []
     for row in done.metrics:
         interval = f"{row['accuracy_low']:.3f} to {row['accuracy_high']:.3f}"
-        figures = [row[name] for name in ("precision", "recall", "f1", "roc_auc", "log_loss")]
+        figures = [row[name] for name in METRICS[1:]]
         shown = ["" if figure is None else f"{figure:.3f}" for figure in figures]
         rows.append([row["model"], row["split"], f"{row['accuracy']:.3f}", interval, *shown])
     disjoint = "no artist is in two of them" if config.split_by == "artist" else "artists may be in several"
@@ -274,7 +327,8 @@ def model_card(model: NeuralModel, encoder: str, done: _Comparison) -> str:
         f"# {model.kind.name}: the mood of a song",
         "",
         f"Tells {' from '.join(model.moods)} by {', '.join(model.head.widths)}. Encoder: {encoder}, "
-        f"reading at most {model.encoder.max_tokens} word pieces. Seed {done.config.seed}.",
+        f"reading at most {model.encoder.config.max_windows} windows of {model.encoder.max_tokens} "
+        f"word pieces. Temperature {model.temperature:.2f}. Seed {done.config.seed}.",
         "",
         "## Data",
         "",
@@ -293,8 +347,9 @@ def model_card(model: NeuralModel, encoder: str, done: _Comparison) -> str:
         "## Limits",
         "",
         "One split, so small differences between models mean nothing: look at the intervals. Labels are what",
-        "listeners wrote, not what a song makes one feel. Lyrics beyond the word pieces above are not read.",
-        "The validation songs chose the epoch, so their figures flatter; those of test do not.",
+        "listeners wrote, not what a song makes one feel. Lyrics beyond the windows above are not read.",
+        "The validation songs chose the epoch and the temperature, so their figures flatter; those of test",
+        "do not.",
         "",
     ]
     return "\n".join(lines)

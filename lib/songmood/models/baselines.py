@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from songmood.models import Loss
+
+_WORD = r"\w+"
 
 
 class Majority:
@@ -32,12 +35,11 @@ class Majority:
         return np.tile(self.shares, (len(songs), 1))
 
 
-class TfidfLogistic:
-    """Logistic regression on TF-IDF of the words: what words without their order reach."""
+class WordModel:
+    """A model of scikit-learn over the words of lyrics, without their order."""
 
-    def __init__(self, seed: int) -> None:
-        words = TfidfVectorizer(sublinear_tf=True, strip_accents="unicode", token_pattern=r"\w+")
-        self.pipeline: Pipeline = make_pipeline(words, LogisticRegression(max_iter=1000, random_state=seed))
+    def __init__(self, words: Any, model: Any) -> None:
+        self.pipeline: Pipeline = make_pipeline(words, model)
 
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
         """Fit; the curve is empty, for the solver does not go by steps."""
@@ -47,3 +49,14 @@ class TfidfLogistic:
     def predict_proba(self, songs: pd.DataFrame) -> npt.NDArray[Any]:
         """The probability of each mood; a song without known words gets the model's prior."""
         return np.asarray(self.pipeline.predict_proba(songs["lyrics"].fillna("")))
+
+
+def naive_bayes() -> WordModel:
+    """Multinomial naive Bayes on counts of words."""
+    return WordModel(CountVectorizer(strip_accents="unicode", token_pattern=_WORD), MultinomialNB())
+
+
+def tfidf_logistic(seed: int) -> WordModel:
+    """Logistic regression on TF-IDF of the words."""
+    words = TfidfVectorizer(sublinear_tf=True, strip_accents="unicode", token_pattern=_WORD)
+    return WordModel(words, LogisticRegression(max_iter=1000, random_state=seed))

@@ -1,0 +1,312 @@
+"""The mood models that read lyrics with an encoder (paper 4), and those that stand beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from transformers import set_seed
+
+from songmood import config as settings
+from songmood.encoder import WEIGHTS, Encoder, check_weights
+from songmood.errors import SongmoodError
+from songmood.evaluate import fit_temperature, temper
+from songmood.models import Loss, words
+from songmood.models.heads import Fusion, Head, TextNet
+from songmood.models.lexicon import read_lexicon
+from songmood.models.parts import Array, count_topics, has_text, read_audio, read_topics, stack
+from songmood.models.trainer import make_optimizer, train_net
+from songmood.models.words import Words
+
+HEAD, DESCRIPTION = "head.safetensors", "mood.json"  # beside the encoder's own files
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What tells the neural models apart: the parts of a song they see, and what stands over them.
+
+    `tuned` is how the encoder reads for them: as it came (False), or as tuned to moods (True); the
+    model that tunes it is fine_tuned_bert.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    has_hidden_layer: bool = True
+    tuned: bool = True
+    fuses: bool = False
+    optimizer: str | None = None  # else as train.optimizer says
+
+    @property
+    def tunes_encoder(self) -> bool:
+        """Whether fitting it tunes the encoder."""
+        return self is FINE_TUNED_BERT
+
+
+BASE_NETWORK = Kind("base_network", ("audio",), tuned=False, optimizer="adam")
+SIMPLE_BERT = Kind("simple_bert", ("lyrics",), tuned=False)
+FINE_TUNED_BERT = Kind("fine_tuned_bert", ("lyrics",), has_hidden_layer=False)
+MODIFIED_TBERT = Kind("modified_tbert", ("lyrics", "topics", "audio"))
+# The ablation that the paper leaves out.
+TBERT_NO_TOPICS = Kind("modified_tbert_no_topics", ("lyrics", "audio"))
+TBERT_NO_AUDIO = Kind("modified_tbert_no_audio", ("lyrics", "topics"))
+TBERT_LYRICS = Kind("modified_tbert_lyrics_only", ("lyrics",))
+FUSION = Kind("fusion", ("lyrics", "words", "lexicon", "topics", "audio"), fuses=True)
+KINDS = {
+    kind.name: kind
+    for kind in (
+        *(BASE_NETWORK, SIMPLE_BERT, FINE_TUNED_BERT),
+        *(TBERT_LYRICS, TBERT_NO_AUDIO, TBERT_NO_TOPICS, MODIFIED_TBERT, FUSION),
+    )
+}
+
+
+class Prediction(NamedTuple):
+    """What a neural model says of songs: probabilities (songs, moods), hidden (songs, hidden size)."""
+
+    probabilities: Array
+    hidden: Array
+
+
+class NeuralModel:
+    """A model of `KINDS`: parts of a song, read by an encoder or counted, and a head over them.
+
+    - base_network (paper, Contributions): the audio features, an MLP.
+    - simple_bert (paper fig. A.1): the encoder as it came, an MLP.
+    - fine_tuned_bert (fig. A.2): the encoder's top layers learn with a small rate, a linear head.
+    - modified_tbert (fig. A.3): the fine-tuned encoder's reading, topics and audio features, one
+      hidden layer; and the same without some of its parts.
+    - fusion: each part has a hidden layer of its own, and a gate says how much each counts for a song
+      (Laurier et al. 2008 on why audio and lyrics are to be weighed against each other).
+
+    Where songs have a column `vector`, it is taken for the encoder's reading of their lyrics.
+
+    The tuned encoder has seen the training songs' moods, so its reading of them looks surer than it
+    will be on others, and a head over it trusts it too much. Against that stand: the encoder's epoch
+    and the head's are those of the least validation loss, the validation songs having taught neither;
+    the tuning is short and slow; the reading keeps its small scale (`Head.standardise`); and parts are
+    left out at random. Neither ever meets a test song. Probabilities are tempered so that validation
+    songs have the least log loss.
+    """
+
+    def __init__(
+        self, kind: Kind, moods: Sequence[str], encoder: Encoder, config: settings.Train, seed: int
+    ) -> None:
+        self.kind, self.moods, self.encoder = kind, list(moods), encoder
+        self.config, self.seed = config, seed
+        self.temperature = 1.0
+        self.words = Words(len(moods), seed)
+        self.optimizer = kind.optimizer or config.optimizer
+        self.head: Any = None
+
+    def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
+        """Train the head, and the encoder where the kind says so; keep the best epoch on validation."""
+        set_seed(self.seed)
+        parts = {"train": self._parts(train, fit=True), "validation": self._parts(validation)}
+        # a part no training song has cannot be learned, and must not be guessed at later
+        widths = {
+            part: parts["train"][part].shape[1]
+            for part in self.kind.parts
+            if np.isfinite(parts["train"][part]).any()
+        }
+        if not widths:
+            raise SongmoodError(f"no training song has {' or '.join(self.kind.parts)} for {self.kind.name}")
+        hidden_size = self.config.hidden_size if self.kind.has_hidden_layer else 0
+        self.head = self._head(widths, hidden_size)
+        self.head.standardise(parts["train"])
+        if self.config.class_weights:
+            self.head.loss.balance(train["mood"])
+        if self.kind.tunes_encoder:
+            curve = self._tune(train, validation)
+            parts["validation"]["lyrics"] = self.read_lyrics(validation)
+        else:
+            curve = self._fit_head(parts, train, validation)
+        self.head.eval()
+        said = self._predict(parts["validation"]).probabilities
+        self.temperature = fit_temperature(validation["mood"].to_numpy(), said.astype(np.float64))
+        return curve
+
+    def predict(self, songs: pd.DataFrame) -> Prediction:
+        """Probabilities and the hidden layer (for a linear head: what it stands on)."""
+        said = self._predict(self._parts(songs))
+        tempered = temper(said.probabilities.astype(np.float64), self.temperature)
+        return Prediction(tempered.astype(np.float32), said.hidden)
+
+    def predict_proba(self, songs: pd.DataFrame) -> npt.NDArray[Any]:
+        """The probability of each mood; (songs, moods)."""
+        return self.predict(songs).probabilities
+
+    def hidden(self, songs: pd.DataFrame) -> Array:
+        """The hidden layer; (songs, hidden size)."""
+        return self.predict(songs).hidden
+
+    def read_lyrics(self, songs: pd.DataFrame) -> Array:
+        """The encoder's reading of each song's lyrics, of length 1; NaN where there are none."""
+        vectors = np.full((len(songs), self.encoder.width), np.nan, dtype=np.float32)
+        rows = np.flatnonzero(has_text(songs))
+        if len(rows):
+            vectors[rows] = self.encoder.read([songs["lyrics"].iloc[i] for i in rows])
+        return vectors
+
+    # -- keeping -----------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Write the model to a folder: safetensors and JSON, the encoder's files among them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.encoder.save(folder)
+        state = {name: tensor.contiguous().cpu() for name, tensor in self.head.state_dict().items()}
+        save_file(state, str(folder / HEAD), metadata={"format": "pt"})
+        self.words.save(folder)
+        description = {
+            "model": self.kind.name,
+            "moods": self.moods,
+            "widths": self.head.widths,
+            "hidden_size": self.head.hidden_size,
+            "temperature": self.temperature,
+            "encoder": self.encoder.config.model_dump(mode="json", exclude={"model", "batch_size"}),
+            "train": self.config.model_dump(mode="json"),
+            "seed": self.seed,
+            "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        }
+        (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, batch_size: int) -> NeuralModel:
+        """The model of a folder. Nothing is unpickled. Raises SongmoodError if the folder is damaged."""
+        known = describe(folder)
+        reads = {**known["encoder"], "model": str(folder), "batch_size": batch_size}
+        encoder = Encoder(folder, settings.Encoder.model_validate(reads))
+        config = settings.Train.model_validate(known["train"])
+        model = cls(KINDS[known["model"]], known["moods"], encoder, config, known["seed"])
+        model.temperature = known["temperature"]
+        model.words.load(folder)
+        model.head = model._head(known["widths"], known["hidden_size"])
+        model.head.load_state_dict(load_file(str(folder / HEAD)))
+        model.head.eval()
+        return model
+
+    # -- within ------------------------------------------------------------------------------
+
+    def _head(self, widths: Mapping[str, int], hidden_size: int) -> Head | Fusion:
+        net = Fusion if self.kind.fuses else Head
+        return net(widths, len(self.moods), hidden_size, self.config.dropout, self.config.part_dropout)
+
+    def _parts(self, songs: pd.DataFrame, fit: bool = False) -> dict[str, Array]:
+        """The numbers of each part of the songs; NaN where missing."""
+        makers = {
+            "lyrics": lambda: (
+                stack(songs["vector"], self.encoder.width) if "vector" in songs else self.read_lyrics(songs)
+            ),
+            "words": lambda: self.words.fit(songs) if fit else self.words.read(songs),
+            "lexicon": lambda: read_lexicon(songs),
+            "topics": lambda: read_topics(
+                songs, self.head.widths["topics"] if self.head else count_topics(songs)
+            ),
+            "audio": lambda: read_audio(songs),
+        }
+        return {part: makers[part]() for part in (self.head.widths if self.head else self.kind.parts)}
+
+    def _predict(self, parts: Mapping[str, Array]) -> Prediction:
+        self.head.eval().to("cpu")
+        with torch.inference_mode():
+            said = self.head(**{part: torch.from_numpy(parts[part]) for part in self.head.widths})
+            probabilities = torch.softmax(said["logits"], dim=1)
+        return Prediction(probabilities.numpy(), said["hidden"].numpy())
+
+    def _fit_head(
+        self, parts: Mapping[str, Mapping[str, Array]], train: pd.DataFrame, validation: pd.DataFrame
+    ) -> list[Loss]:
+        def rows(split: str, moods: pd.Series[int]) -> list[dict[str, Any]]:
+            columns = {part: parts[split][part] for part in self.head.widths}
+            return [
+                {**{part: values[i] for part, values in columns.items()}, "labels": mood}
+                for i, mood in enumerate(moods.tolist())
+            ]
+
+        groups = [{"params": list(self.head.parameters()), "lr": self.config.head_learning_rate}]
+        return train_net(
+            self.head,
+            rows("train", train["mood"]),
+            rows("validation", validation["mood"]),
+            collate=_collate_parts,
+            optimizer=make_optimizer(self.optimizer, groups, self.config.weight_decay),
+            epochs=self.config.head_epochs,
+            patience=self.config.patience,
+            config=self.config,
+            seed=self.seed,
+        )
+
+    def _tune(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
+        def rows(songs: pd.DataFrame) -> list[dict[str, Any]]:
+            known = songs[has_text(songs)]
+            windows: list[list[list[int]]] = [[] for _ in range(len(known))]
+            for window in self.encoder.windows(known["lyrics"].tolist()):
+                windows[window.text].append(window.token_ids)
+            return [  # input_ids only say how long a song is
+                {"input_ids": [i for ids in of for i in ids], "windows": of, "labels": mood}
+                for of, mood in zip(windows, known["mood"].tolist(), strict=True)
+            ]
+
+        def collate(batch: list[dict[str, Any]]) -> dict[str, Any]:
+            songs = [i for i, row in enumerate(batch) for _ in row["windows"]]
+            padded = self.encoder.pad([ids for row in batch for ids in row["windows"]])
+            labels = torch.tensor([row["labels"] for row in batch])
+            # labels first: the Trainer takes the first tensor's length for the number of songs
+            return {"labels": labels, "songs": torch.tensor(songs), **padded}
+
+        net = TextNet(self.encoder, self.head, self.config.trained_layers)
+        slow = [p for p in self.encoder.model.parameters() if p.requires_grad]
+        groups = [{"params": list(self.head.parameters()), "lr": self.config.head_learning_rate}]
+        if slow:
+            groups.append({"params": slow, "lr": self.config.encoder_learning_rate})
+        curve = train_net(
+            net,
+            rows(train),
+            rows(validation),
+            collate=collate,
+            optimizer=make_optimizer(self.optimizer, groups, self.config.weight_decay),
+            epochs=self.config.epochs,
+            patience=self.config.epochs,
+            config=self.config,
+            seed=self.seed,
+        )
+        self.encoder.model.eval().requires_grad_(False)
+        return curve
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """What a model's folder says of itself: model, moods, widths and more.
+
+    Raises SongmoodError, in one line, if a file is missing or damaged.
+    """
+    advice = "delete the folder and run ./spark-submit.sh all --from train"
+    for name in (WEIGHTS, HEAD):
+        if not (folder / name).is_file():
+            raise SongmoodError(f"the mood model {folder} has no {name}: {advice}")
+        check_weights(folder / name, advice)
+    try:
+        known: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SongmoodError(
+            f"the mood model {folder} has no readable {DESCRIPTION} ({error}): {advice}"
+        ) from None
+    if "words" in known["widths"]:
+        words.check(folder, advice)
+    return known
+
+
+def _collate_parts(batch: list[dict[str, Any]]) -> dict[str, Any]:
+    tensors = {
+        name: torch.from_numpy(np.stack([row[name] for row in batch]))
+        for name in batch[0]
+        if name != "labels"
+    }
+    return {**tensors, "labels": torch.tensor([row["labels"] for row in batch])}

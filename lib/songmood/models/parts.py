@@ -1,0 +1,58 @@
+"""The parts of a song as arrays of numbers, for the heads: NaN where a song lacks a part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from songmood.tables import AUDIO_FEATURES, DISCRETE_AUDIO_FEATURES
+
+Array = npt.NDArray[np.float32]
+
+# Spotify's values: pitch classes 0 to 11 (-1 is 'none found'), minor 0 or major 1, beats in a bar
+_LEVELS = {"key": 12, "mode": 2, "time_signature": 8}
+_CONTINUOUS = tuple(name for name in AUDIO_FEATURES if name not in DISCRETE_AUDIO_FEATURES)
+
+
+def read_audio(songs: pd.DataFrame) -> Array:
+    """The audio features: nine numbers, then key, mode and time_signature one-hot; NaN if all are missing."""
+    columns = [songs[list(_CONTINUOUS)].astype("float64").to_numpy()]
+    for name, levels in _LEVELS.items():
+        values = songs[name].astype("float64").to_numpy()
+        columns.append((values[:, None] == np.arange(levels)[None, :]).astype("float64"))
+    missing = songs[list(AUDIO_FEATURES)].isna().all(axis=1).to_numpy()
+    stacked = np.hstack(columns).astype(np.float32)
+    stacked[missing] = np.nan
+    return stacked
+
+
+def read_topics(songs: pd.DataFrame, topics: int) -> Array:
+    """The topic weights, (songs, topics)."""
+    return stack(songs["topic_weights"], topics)
+
+
+def count_topics(songs: pd.DataFrame) -> int:
+    """How many topics the songs' weights are of; 0 if no song has any."""
+    return max((len(row) for row in songs["topic_weights"] if is_list(row)), default=0)
+
+
+def is_list(row: Any) -> bool:
+    """Whether a cell of an array column holds an array."""
+    return isinstance(row, list | tuple | np.ndarray)
+
+
+def stack(rows: pd.Series[Any], width: int) -> Array:
+    """Lists of numbers as an array (songs, width); NaN where a song has none."""
+    values = np.full((len(rows), width), np.nan, dtype=np.float32)
+    for i, row in enumerate(rows):
+        if is_list(row) and len(row) == width:
+            values[i] = np.asarray(row, dtype=np.float32)
+    return values
+
+
+def has_text(songs: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which songs have lyrics to read."""
+    return np.array([isinstance(text, str) and bool(text.strip()) for text in songs["lyrics"]], dtype=bool)
