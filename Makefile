@@ -1,7 +1,7 @@
 # ./spark-submit.sh --exec sets up what a command needs on first use.
 IN := ./spark-submit.sh --exec
 
-.PHONY: test test-fast check bench bench-funnel package
+.PHONY: test test-fast check reproduce bench bench-funnel package
 
 test: check            ## style, types and every test
 	$(IN) python -m pytest
@@ -13,6 +13,10 @@ check:                 ## style and types
 	$(IN) ruff check lib jobs tests setup.py
 	$(IN) ruff format --check lib jobs tests setup.py
 	$(IN) mypy
+
+reproduce:             ## the paper's table 1, with folds, seeds and grids: make reproduce ARGS="--set paths.corpus=DIR"
+	./spark-submit.sh all --until topics $(ARGS)
+	./spark-submit.sh reproduce $(ARGS)
 
 bench:                 ## seconds, rows, peak memory and growth of each step
 	$(IN) python tests/bench.py

@@ -16,17 +16,18 @@ usage: ./spark-submit.sh [STEP|all] [options] [-- SPARK-SUBMIT OPTIONS]
   ./spark-submit.sh dedupe                           one step, with the tables of those before it
 
 steps, in order
-  ingest    read the song records                    embed      read lyrics with the plain encoder
+  ingest    read the song records                    topics    topic model
   filter    keep songs with ids and languages        train      train and compare the mood models
   dedupe    one row a song                           score      the mood of every song
   enrich    add tags, audio features, lyrics         cluster    groups of songs, and their map
   label     moods from tags, for training            index      keywords and inverted lyric index
   text      words from lyrics                        recommend  songs like each song, and why
-  topics    topic model                              report     one page about the run
+  embed     read lyrics with the plain encoder       report     one page about the run
                                                      publish    point current.json at the tables
 beside them
   demo      write the demo corpus (to paths.corpus)  prune      delete what no kept run names
   fetch     ask the services that are switched on    (all does it before enrich, where one is)
+  reproduce  the paper's table 1 on this corpus      (after all --until topics; see make reproduce)
 
 options
   --set SECTION.NAME=VALUE   a setting, in YAML; may be repeated (all of them: conf/base.yaml)

@@ -16,6 +16,7 @@ import label
 import publish
 import recommend
 import report
+import reproduce
 import score
 import text
 import topics
@@ -29,8 +30,8 @@ STEPS: Sequence[run.Step] = (
     enrich.STEP,
     label.STEP,
     text.STEP,
-    topics.STEP,
     embed.STEP,
+    topics.STEP,
     train.STEP,
     score.STEP,
     cluster.STEP,
@@ -42,7 +43,7 @@ STEPS: Sequence[run.Step] = (
 
 
 def main(only: str | None = None) -> None:
-    sys.exit(run.main(STEPS, demo=demo.STEP, fetch=fetch.STEP, only=only))
+    sys.exit(run.main(STEPS, demo=demo.STEP, fetch=fetch.STEP, others=(reproduce.STEP,), only=only))
 
 
 if __name__ == "__main__":

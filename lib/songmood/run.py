@@ -44,7 +44,8 @@ class Step:
 
     `outside` describes what the step reads beside tables (corpus files, an encoder folder), so that
     a change of those is a change of its fingerprint.
-    A step without tables (report, publish) is never skipped.
+    A step without tables (report, publish) is never skipped. One that is not on the way stands
+    before the step that `before` names.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Step:
     writes: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
     outside: Callable[[Config], str] | None = None
+    before: str | None = None
 
     @property
     def stands_alone(self) -> bool:
@@ -221,11 +223,16 @@ class Run:
 
 
 def main(
-    steps: Sequence[Step], *, demo: Step | None = None, fetch: Step | None = None, only: str | None = None
+    steps: Sequence[Step],
+    *,
+    demo: Step | None = None,
+    fetch: Step | None = None,
+    others: Sequence[Step] = (),
+    only: str | None = None,
 ) -> int:
     """Run the steps the command line asks for, `demo` first where no corpus is named.
 
-    `fetch` goes before enrich where a service is switched on.
+    `fetch` goes before enrich where a service is switched on; `others` only where they are asked for.
 
     Returns the exit code: 0; 2 for what the user can mend; 1 for a fault; 130 for Ctrl-C.
     """
@@ -233,10 +240,9 @@ def main(
     try:
         base = Path(sys.argv[0]).resolve().parent.parent / CONF / "base.yaml"
         config = place(load_config(base, arguments.conf, arguments.set))
-        if demo is not None and only == demo.name:
-            chosen = [demo]
-        elif fetch is not None and only == fetch.name:
-            chosen = [fetch]
+        beside = {step.name: step for step in (demo, fetch, *others) if step is not None}
+        if only in beside:
+            chosen = [beside[only]]
         else:
             chosen = choose(steps, arguments.start, arguments.until)
             if config.paths.corpus is None and demo is not None:
@@ -337,9 +343,9 @@ def _walk(run: Run, chosen: Sequence[Step], steps: Sequence[Step]) -> None:
 
 
 def _before(step: Step, steps: Sequence[Step]) -> Sequence[Step]:
-    """The steps that go before one; before fetch, those before enrich."""
+    """The steps that go before one; before a step that is not in the list, those before its `before`."""
     names = [other.name for other in steps]
-    return steps[: names.index(step.name if step.name in names else "enrich")]
+    return steps[: names.index(step.before or step.name)]
 
 
 def _take_earlier(run: Run, earlier: Sequence[Step], expected: dict[str, str]) -> None:

@@ -1,0 +1,328 @@
+"""The paper's table 1 and figure 1 on a corpus of one's own: folds, seeds, grids, and what they show.
+
+The work is in units, each a JSON file in the warehouse: a model on one fold with one seed, an optimiser
+with one learning rate and seed, a model on a share of the songs. A unit that is there is not done
+again, so a stopped run goes on, and a wider grid only adds to what is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from songmood import config as settings
+from songmood.evaluate import evaluate, mcnemar
+from songmood.models import PAPER
+from songmood.store import Store
+from songmood.tables import METRICS
+from songmood.train import MODELS, Comparison, mood_names, split_songs
+
+BESIDE = "tfidf_logistic"  # the baseline that every model's gain is measured from
+
+
+class Units:
+    """The units of work that are done, as files of a folder of the warehouse."""
+
+    def __init__(self, store: Store, folder: str) -> None:
+        self.store, self.folder = store, folder
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        """What a unit found; None if it is not done."""
+        path = f"{self.folder}/{name}.json"
+        known: dict[str, Any] | None = self.store.read_json(path) if self.store.exists(path) else None
+        return known
+
+    def add(self, name: str, found: dict[str, Any]) -> None:
+        """Keep what a unit found."""
+        self.store.write_json(f"{self.folder}/{name}.json", found)
+
+
+def folder_of(songs: pd.DataFrame, config: settings.Config) -> str:
+    """Where units of these songs and settings are: what they found depends on nothing else.
+
+    `train.fold`, `seed`, which models are trained and what is reproduced are in a unit's name.
+    """
+    train = config.train.model_dump(mode="json", exclude={"models", "final_model", "fold"})
+    digest = hashlib.sha256(json.dumps([train, config.encoder.model_dump(mode="json")]).encode())
+    columns = [name for name in songs if name != "embedding"]
+    digest.update(pd.util.hash_pandas_object(songs[columns].astype(str), index=False).to_numpy().tobytes())
+    return f"reproduce/{digest.hexdigest()[:12]}"
+
+
+def reproduce(
+    songs: pd.DataFrame,
+    encoder_folder: Path,
+    config: settings.Config,
+    units: Units,
+    say: Callable[[str], None],
+) -> None:
+    """Do every unit that `reproduce` asks for and that is not done; `say` tells each as it ends.
+
+    `songs` are those of songmood.train.training_songs, in the order of their ids.
+    """
+    for seed in config.reproduce.seeds:
+        for fold in range(config.reproduce.folds):
+            _compare(songs, encoder_folder, _with(config, seed, fold=fold), units, say)
+    for share in config.reproduce.learning_shares:
+        for seed in config.reproduce.seeds:
+            _compare(songs, encoder_folder, _with(config, seed, fold=0), units, say, share)
+    for optimizer, rates in config.reproduce.optimizers.items():
+        first = config.reproduce.seeds[0]
+        losses = {}
+        for rate in rates:
+            found = _tune(songs, encoder_folder, _with(config, first, optimizer=optimizer), rate, units, say)
+            losses[rate] = _last_loss(found["curve"])
+        for seed in config.reproduce.seeds[1:]:
+            best = min(losses, key=lambda rate: losses[rate])
+            _tune(songs, encoder_folder, _with(config, seed, optimizer=optimizer), best, units, say)
+
+
+def _with(config: settings.Config, seed: int, **train: Any) -> settings.Config:
+    return config.model_copy(update={"seed": seed, "train": config.train.model_copy(update=train)})
+
+
+def _prepare(songs: pd.DataFrame, config: settings.Config) -> tuple[pd.DataFrame, list[str]]:
+    moods = mood_names(songs["mood"])
+    codes = songs["mood"].map(moods.index)
+    split = split_songs(codes, songs["artist"], moods, config.train, config.seed)
+    return songs.assign(mood=codes, split=split), moods
+
+
+def _compare(
+    songs: pd.DataFrame,
+    encoder_folder: Path,
+    config: settings.Config,
+    units: Units,
+    say: Callable[[str], None],
+    share: float = 1.0,
+) -> None:
+    """Units of one fold, seed and share of the training songs; a learning curve is of few models."""
+    wanted = config.reproduce.models if share == 1 else config.reproduce.learning_models
+    fold, seed = config.train.fold, config.seed
+    names: dict[str, str] = {m: unit_name(m, fold, seed, share) for m in MODELS if m in wanted}
+    missing = tuple(model for model, name in names.items() if units.get(name) is None)
+    if not missing:
+        return
+    frame, moods = _prepare(songs, config)
+    train = frame[frame["split"] == "train"]
+    kept = train.sample(frac=share, random_state=config.seed) if share < 1 else train
+    frame = frame.drop(train.index.difference(kept.index))
+    trained = config.train.model_copy(update={"models": missing})
+    done = Comparison(config.model_copy(update={"train": trained}))
+    done.moods = moods
+    for model in done.compare(frame, encoder_folder):
+        rows = [row for row in done.predictions if row["model"] == model and row["split"] == "test"]
+        figures = [row for row in done.metrics if row["model"] == model and row["split"] == "test"]
+        found = {
+            "songs": len(kept),
+            "train_seconds": figures[0]["train_seconds"],
+            "moods": moods,
+            "song_id": [row["song_id"] for row in rows],
+            "mood": [moods.index(row["mood"]) for row in rows],
+            "probabilities": [[row["probabilities"][mood] for mood in moods] for row in rows],
+        }
+        units.add(names[model], found)
+        say(f"{names[model]}: accuracy {figures[0]['accuracy']:.3f}")
+
+
+def _tune(
+    songs: pd.DataFrame,
+    encoder_folder: Path,
+    config: settings.Config,
+    rate: float,
+    units: Units,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """A unit of the optimisers' comparison: fine-tuning's curve; the head learns no slower than usual."""
+    name = optimizer_unit(config.train.optimizer, rate, config.seed)
+    known = units.get(name)
+    if known is not None:
+        return known
+    rates = {"encoder_learning_rate": rate, "head_learning_rate": max(rate, config.train.head_learning_rate)}
+    epochs = {"epochs": config.reproduce.epochs, "models": ("fine_tuned_bert",), "cross_fit": 0}
+    train = config.train.model_copy(update={**rates, **epochs})
+    frame, moods = _prepare(songs, config)
+    done = Comparison(config.model_copy(update={"train": train}))
+    done.moods = moods
+    list(done.compare(frame, encoder_folder))
+    curve = [[point["step"], point["loss"], point["split"]] for point in done.curves]
+    found = {"optimizer": config.train.optimizer, "rate": rate, "seed": config.seed, "curve": curve}
+    units.add(name, found)
+    say(f"{name}: validation loss {_last_loss(curve):.3f}")
+    return found
+
+
+def _last_loss(curve: list[list[Any]]) -> float:
+    losses = [loss for _, loss, split in curve if split == "validation"]
+    return min(losses) if losses and np.isfinite(losses).all() else float("inf")
+
+
+def unit_name(model: str, fold: int, seed: int, share: float = 1.0) -> str:
+    """The name of a unit of the models' comparison."""
+    return f"{model}-fold{fold}-seed{seed}" + (f"-share{share:g}" if share < 1 else "")
+
+
+def optimizer_unit(optimizer: str, rate: float, seed: int) -> str:
+    """The name of a unit of the optimisers' comparison."""
+    return f"optimizer-{optimizer}-{rate:g}-seed{seed}"
+
+
+# -- what the units show -----------------------------------------------------------------------
+
+
+class Pooled(NamedTuple):
+    """What a model said of every song once, over the folds of one seed."""
+
+    song_ids: list[str]
+    moods: list[str]
+    truth: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float64]
+    train_seconds: float
+
+
+def pool(units: Units, model: str, folds: int, seed: int) -> Pooled | None:
+    """The folds of a model put together, in the order of song ids; None where one is missing."""
+    found = [units.get(unit_name(model, fold, seed)) for fold in range(folds)]
+    if any(unit is None for unit in found):
+        return None
+    known = [unit for unit in found if unit is not None]
+    song_ids = [song for unit in known for song in unit["song_id"]]
+    order = np.argsort(song_ids, kind="stable")
+    truth = np.concatenate([unit["mood"] for unit in known]).astype(np.int64)
+    said = np.concatenate([unit["probabilities"] for unit in known])
+    seconds = float(np.mean([unit["train_seconds"] for unit in known]))
+    return Pooled([song_ids[i] for i in order], known[0]["moods"], truth[order], said[order], seconds)
+
+
+def table_rows(units: Units, artists: dict[str, str], config: settings.Config) -> list[dict[str, Any]]:
+    """A row for each model: figures of all songs, each tested once a seed, and its gain over the baseline.
+
+    Figures are means over seeds; their intervals, the gain's standard error (`gain_error`) and the
+    p-value against the model before are of the first seed. The gain's error is by drawing artists, whose
+    songs hang together.
+    """
+    seeds, folds = config.reproduce.seeds, config.reproduce.folds
+    baseline = pool(units, BESIDE, folds, seeds[0])
+    rows: list[dict[str, Any]] = []
+    before: npt.NDArray[np.int64] | None = None
+    for model in (name for name in MODELS if name in config.reproduce.models):
+        of_seed = [one for seed in seeds if (one := pool(units, model, folds, seed)) is not None]
+        if not of_seed:
+            continue
+        samples = config.train.bootstrap_samples
+        figures = [evaluate(one.moods, one.truth, one.probabilities, seeds[0], samples) for one in of_seed]
+        first = of_seed[0]
+        guesses = first.probabilities.argmax(axis=1)
+        row: dict[str, Any] = {**figures[0], "model": model, "seeds": len(of_seed)}
+        for name in METRICS:
+            known = [value for of in figures if (value := of[name]) is not None]
+            row[name] = float(np.mean(known)) if known else None
+        row["train_seconds"] = float(np.mean([one.train_seconds for one in of_seed]))
+        row["mcnemar_p"] = mcnemar(first.truth, guesses, before) if before is not None else None
+        row["gain"] = row["gain_error"] = None
+        if baseline is not None and model != BESIDE:
+            gains = (guesses == first.truth).astype(float)
+            gains -= baseline.probabilities.argmax(axis=1) == baseline.truth
+            row["gain"] = float(gains.mean())
+            row["gain_error"] = _standard_error(
+                gains, [artists[s] for s in first.song_ids], seeds[0], samples
+            )
+        rows.append(row)
+        before = guesses
+    return rows
+
+
+def _standard_error(values: npt.NDArray[np.float64], groups: list[str], seed: int, samples: int) -> float:
+    codes, _ = pd.factorize(np.array(groups, dtype=object))
+    sums, sizes = np.bincount(codes, weights=values), np.bincount(codes)
+    random = np.random.default_rng(seed)
+    draws = random.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=samples)
+    return float(np.std((draws @ sums) / (draws @ sizes)))
+
+
+def learning_rows(units: Units, config: settings.Config) -> list[dict[str, Any]]:
+    """For the learning curve: model, songs, accuracy of each seed on the first fold's test songs."""
+    rows = []
+    for model in config.reproduce.learning_models:
+        for share in sorted({*config.reproduce.learning_shares, 1.0}):
+            for seed in config.reproduce.seeds:
+                unit = units.get(unit_name(model, 0, seed, share))
+                if unit is not None:
+                    right = np.argmax(unit["probabilities"], axis=1) == np.array(unit["mood"])
+                    rows.append(
+                        {
+                            "model": model,
+                            "seed": seed,
+                            "songs": unit["songs"],
+                            "accuracy": float(right.mean()),
+                        }
+                    )
+    return rows
+
+
+def optimizer_curves(units: Units, config: settings.Config) -> Iterator[dict[str, Any]]:
+    """For figure 1: the units of each optimiser's best learning rate, a unit a seed."""
+    for optimizer, rates in config.reproduce.optimizers.items():
+        tried = {
+            rate: units.get(optimizer_unit(optimizer, rate, config.reproduce.seeds[0])) for rate in rates
+        }
+        known = {rate: _last_loss(unit["curve"]) for rate, unit in tried.items() if unit is not None}
+        if known:
+            best = min(known, key=lambda rate: known[rate])
+            for seed in config.reproduce.seeds:
+                unit = units.get(optimizer_unit(optimizer, best, seed))
+                if unit is not None:
+                    yield unit
+
+
+def write_table(
+    rows: list[dict[str, Any]], learning: list[dict[str, Any]], curves: list[dict[str, Any]]
+) -> str:
+    """What the units show, as Markdown: table 1 with the paper's row beside ours, and two smaller tables."""
+
+    def share(value: float | None) -> str:
+        return "" if value is None else f"{100 * value:.1f}"
+
+    lines = [
+        "| model | accuracy | 95% interval | precision | recall | macro-F1 | ROC-AUC | log loss "
+        f"| calibration error | gain over {BESIDE} (standard error) | p | songs | s | paper |",
+        "| --- |" + " ---: |" * 13,
+    ]
+    for row in rows:
+        paper = " / ".join(share(value) for value in PAPER.get(row["model"], ()))
+        gain = "" if row["gain"] is None else f"{100 * row['gain']:+.1f} ({100 * row['gain_error']:.1f})"
+        cells = [
+            *(row["model"], share(row["accuracy"])),
+            f"{share(row['accuracy_low'])} to {share(row['accuracy_high'])}",
+            *(share(row[name]) for name in ("precision", "recall", "f1")),
+            *("" if row[name] is None else f"{row[name]:.3f}" for name in ("roc_auc", "log_loss")),
+            f"{row['calibration_error']:.3f}",
+            gain,
+            "" if row["mcnemar_p"] is None else f"{row['mcnemar_p']:.3f}",
+            *(f"{row['n']:,}", f"{row['train_seconds']:.0f}", paper),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    if learning:
+        lines += [
+            "",
+            "| model | songs learnt from | accuracy, mean over seeds | from | to |",
+            "| --- |" + " ---: |" * 4,
+        ]
+        for (model, songs), of in pd.DataFrame(learning).groupby(["model", "songs"])["accuracy"]:
+            lines.append(
+                f"| {model} | {songs:,} | {share(of.mean())} | {share(of.min())} | {share(of.max())} |"
+            )
+    if curves:
+        lines += ["", "| optimiser | learning rate | least validation loss, mean over seeds | from | to |"]
+        lines.append("| --- |" + " ---: |" * 4)
+        losses = pd.DataFrame([(c["optimizer"], c["rate"], _last_loss(c["curve"])) for c in curves])
+        for (optimizer, rate), of in losses.groupby([0, 1])[2]:
+            lines.append(f"| {optimizer} | {rate:g} | {of.mean():.3f} | {of.min():.3f} | {of.max():.3f} |")
+    return "\n".join(lines) + "\n"

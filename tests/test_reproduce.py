@@ -1,0 +1,200 @@
+"""reproduce: units are done once, and the table is of every song tested once."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import ROOT
+from songmood import config as settings
+from songmood.report.table1 import render_table1
+from songmood.reproduce import (
+    Units,
+    folder_of,
+    learning_rows,
+    optimizer_curves,
+    pool,
+    reproduce,
+    table_rows,
+    write_table,
+)
+from songmood.store import Store
+from songmood.tables import AUDIO_FEATURES
+from tiny_encoder import HAPPY, NEUTRAL, SAD, WIDTH, write_tiny_encoder
+
+SETTINGS = (
+    *("train.epochs=1", "train.head_epochs=8", "train.head_learning_rate=0.01", "train.hidden_size=8"),
+    *("train.trained_layers=1", "train.bootstrap_samples=50", "encoder.max_tokens=32"),
+    *("encoder.window_overlap=8", "reproduce.folds=5", "reproduce.seeds=[1, 2]", "reproduce.epochs=1"),
+    "reproduce.models=[majority, tfidf_logistic, modified_tbert]",
+    *("reproduce.learning_models=[tfidf_logistic]", "reproduce.learning_shares=[0.5]"),
+)
+GRID = {"sgd": (0.001, 0.1)}
+
+
+def made_songs() -> pd.DataFrame:
+    chance = random.Random(1)
+    rows = []
+    for i in range(120):
+        words = (HAPPY, SAD)[i % 2] if chance.random() < 0.8 else (SAD, HAPPY)[i % 2]
+        text = " ".join(chance.choices(words, k=3) + chance.choices(NEUTRAL, k=4))
+        rows.append(
+            (f"s{i:03}", ("happy", "sad")[i % 2], f"artist {i // 3}", [0.1] * WIDTH, text, [0.5, 0.5])
+        )
+    songs = pd.DataFrame(rows, columns=["song_id", "mood", "artist", "embedding", "lyrics", "topic_weights"])
+    return songs.assign(**dict.fromkeys(AUDIO_FEATURES, np.nan))
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_encoder(tmp_path_factory.mktemp("tiny_reproduce"))
+
+
+@pytest.fixture(scope="module")
+def config() -> settings.Config:
+    loaded = settings.load_config(ROOT / "conf" / "base.yaml", [], SETTINGS)
+    return loaded.model_copy(update={"reproduce": loaded.reproduce.model_copy(update={"optimizers": GRID})})
+
+
+@pytest.fixture(scope="module")
+def done(
+    encoder: Path, config: settings.Config, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Units, list[str]]:
+    songs = made_songs()
+    units = Units(Store(str(tmp_path_factory.mktemp("warehouse"))), folder_of(songs, config))
+    said: list[str] = []
+    reproduce(songs, encoder, config, units, said.append)
+    return units, said
+
+
+def test_every_unit_is_done_once(
+    done: tuple[Units, list[str]], encoder: Path, config: settings.Config
+) -> None:
+    units, said = done
+    folds, seeds, models = 5, 2, 3
+    assert len(said) == len(set(said)) == folds * seeds * models + seeds + len(GRID["sgd"]) + 1
+    again: list[str] = []
+    reproduce(made_songs(), encoder, config, units, again.append)
+    assert again == []
+
+
+def test_what_was_stopped_goes_on(
+    done: tuple[Units, list[str]], encoder: Path, config: settings.Config, tmp_path: Path
+) -> None:
+    units, _ = done
+    fresh = Units(Store(str(tmp_path)), units.folder)
+
+    class Stopped(Exception):
+        pass
+
+    said: list[str] = []
+
+    def stop_after_four(line: str) -> None:
+        said.append(line)
+        if len(said) == 4:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        reproduce(made_songs(), encoder, config, fresh, stop_after_four)
+    reproduce(made_songs(), encoder, config, fresh, said.append)
+    assert len(said) == len(done[1])
+    for model in config.reproduce.models:
+        one, other = (pool(of, model, 5, 1) for of in (units, fresh))
+        assert one is not None
+        assert other is not None
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+
+
+def test_other_songs_or_settings_are_other_units(config: settings.Config) -> None:
+    songs = made_songs()
+    folder = folder_of(songs, config)
+    assert folder_of(made_songs(), config) == folder
+    assert folder_of(songs.assign(mood="sad"), config) != folder
+    dropout = config.train.model_copy(update={"dropout": 0.5})
+    assert folder_of(songs, config.model_copy(update={"train": dropout})) != folder
+    fold = config.train.model_copy(update={"fold": 3, "models": ("majority", "modified_tbert")})
+    assert folder_of(songs, config.model_copy(update={"train": fold})) == folder
+
+
+def test_every_song_is_tested_once_a_seed(done: tuple[Units, list[str]]) -> None:
+    pooled = pool(done[0], "tfidf_logistic", 5, 2)
+    assert pooled is not None
+    assert pooled.song_ids == made_songs()["song_id"].tolist()
+    assert (np.array(pooled.moods)[pooled.truth] == made_songs()["mood"]).all()
+    assert pool(done[0], "tfidf_logistic", 5, 9) is None
+
+
+def test_the_table_has_gains_with_their_errors(
+    done: tuple[Units, list[str]], config: settings.Config
+) -> None:
+    songs = made_songs()
+    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), config)
+    assert [row["model"] for row in rows] == ["majority", "tfidf_logistic", "modified_tbert"]
+    majority, baseline, tbert = rows
+    assert baseline["gain"] is None
+    one = pool(done[0], "majority", 5, 1)
+    other = pool(done[0], "tfidf_logistic", 5, 1)
+    assert one is not None
+    assert other is not None
+    right = [(p.probabilities.argmax(axis=1) == p.truth).astype(float) for p in (one, other)]
+    assert majority["gain"] == pytest.approx((right[0] - right[1]).mean())
+    # three songs an artist: the error is that of the artists' sums
+    sums = (right[0] - right[1]).reshape(40, 3).sum(axis=1)
+    assert majority["gain_error"] == pytest.approx(sums.std() / 3 / np.sqrt(40), rel=0.3)
+    assert majority["mcnemar_p"] is None
+    assert baseline["accuracy"] > 0.7
+    assert 0 <= tbert["mcnemar_p"] <= 1
+    assert {row["n"] for row in rows} == {120}
+
+
+def test_the_learning_curve_and_the_optimisers(
+    done: tuple[Units, list[str]], config: settings.Config
+) -> None:
+    learning = learning_rows(done[0], config)
+    assert [(row["model"], row["seed"]) for row in learning] == [("tfidf_logistic", s) for s in (1, 2, 1, 2)]
+    assert learning[0]["songs"] * 2 == pytest.approx(learning[2]["songs"], abs=1)
+    curves = list(optimizer_curves(done[0], config))
+    assert [(curve["optimizer"], curve["seed"]) for curve in curves] == [("sgd", 1), ("sgd", 2)]
+    assert len({curve["rate"] for curve in curves}) == 1
+
+
+def test_the_table_reads_beside_the_papers(done: tuple[Units, list[str]], config: settings.Config) -> None:
+    songs = made_songs()
+    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), config)
+    text = write_table(rows, learning_rows(done[0], config), list(optimizer_curves(done[0], config)))
+    lines: list[list[Any]] = [line.split(" | ") for line in text.splitlines()]
+    assert lines[4][-1].startswith("76.4 / 79.2 / 85.6")
+    assert {len(line) for line in lines[:5]} == {14}
+    assert text.count("| sgd |") == 1
+    assert "tfidf_logistic" in text
+
+
+def test_the_page_shows_table_curve_and_optimisers(
+    done: tuple[Units, list[str]], config: settings.Config
+) -> None:
+    songs = made_songs()
+    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), config)
+    run = {"run_id": "<b>r</b>", "settings": config.model_dump(mode="json")}
+    learning, curves = learning_rows(done[0], config), list(optimizer_curves(done[0], config))
+    page = render_table1(rows, learning, curves, run)
+    assert "<b>r</b>" not in page
+    charts = re.findall(r'<div class="chart" role="img" aria-label="([^"]+)">', page)
+    assert charts == ["accuracy against number of songs", "train loss", "validation loss"]
+    found = [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page)]
+    (band, line) = found[0]["data"]
+    accuracies = [row["accuracy"] for row in learning]
+    assert line["y"] == [round(float(np.mean(pair)), 4) for pair in (accuracies[:2], accuracies[2:])]
+    assert band["fill"] == "toself"
+    cells = re.sub(r"<[^>]+>", " ", page[page.index("<h2>Models") : page.index("<h2>Learning")]).split()
+    assert "76.4%" in cells
+    assert "None" not in cells
+    empty = render_table1([], [], [], run)
+    assert "None was asked for" in empty
+    assert "None were asked for" in empty
