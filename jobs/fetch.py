@@ -56,6 +56,7 @@ STEP: Step = Step(
     reads=("deduped", "filtered", "duplicates"),
     sections=("fetch",),
     outside=enrich.outside,
+    before="enrich",
 )
 
 if __name__ == "__main__":

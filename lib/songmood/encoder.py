@@ -234,9 +234,12 @@ def spread(frame: DataFrame) -> DataFrame:
     """The rows dealt over all cores by song_id, before a model reads each.
 
     Spark would put a small table into one partition, which one core then reads alone. Four parts a
-    core even out long and short lyrics, and keep what a lost executor takes with it small.
+    core even out long and short lyrics, and keep what a lost executor takes with it small. In a part
+    rows are in the order of song_id: a text's last digits hang on the texts that share its batch, and
+    rows come from other executors in any order; UMAP would then make another map of the same songs.
     """
-    return frame.repartition(4 * frame.sparkSession.sparkContext.defaultParallelism, "song_id")
+    parts = 4 * frame.sparkSession.sparkContext.defaultParallelism
+    return frame.repartition(parts, "song_id").sortWithinPartitions("song_id")
 
 
 def is_text(text: Column) -> Column:
