@@ -27,7 +27,7 @@ steps, in order
 beside them
   demo      write the demo corpus (to paths.corpus)  prune      delete what no kept run names
   fetch     ask the services that are switched on    (all does it before enrich, where one is)
-  reproduce  the paper's table 1 on this corpus      (after all --until topics; see make reproduce)
+  reproduce the paper's table 1 on this corpus      (after all --until topics; see make reproduce)
 
 options
   --set SECTION.NAME=VALUE   a setting, in YAML; may be repeated (all of them: conf/base.yaml)

@@ -288,7 +288,7 @@ def test_precision_is_counted_among_held_out_songs_alone(
 
 def test_held_out_songs_are_those_that_training_tested_on(spark: SparkSession) -> None:
     rows = [
-        (model, song, split, mood, "sad", {"sad": 1.0})
+        (model, song, split, mood, "sad", {"sad": 1.0}, None)
         for model in ("majority", "fusion")
         for song, split, mood in (("a", "test", "happy"), ("b", "validation", "sad"), ("c", "test", "sad"))
     ]

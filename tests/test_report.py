@@ -230,7 +230,7 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
         "model_predictions": frame(
             "model_predictions",
             [
-                (model, song_id(i), split, moods[i % 2], moods[i % 4 // 2], {"happy": 0.8, "sad": 0.2})
+                (model, song_id(i), split, moods[i % 2], moods[i % 4 // 2], {"happy": 0.8, "sad": 0.2}, None)
                 for model in ("majority", "modified_tbert")
                 for i, split in enumerate(["test"] * 12 + ["validation"] * 3)
             ],

@@ -55,6 +55,7 @@ READS = settings.Encoder(
     model="", pooling="mean", max_tokens=32, window_overlap=8, max_windows=2, batch_size=8
 )
 Tables = dict[str, DataFrame]
+FINAL_TEST = ("fusion", "test")
 
 
 @pytest.fixture(scope="module")
@@ -339,6 +340,36 @@ def test_predictions_are_those_the_figures_are_of(trained: TrainedModels, tables
         of = said[(said["model"] == row["model"]) & (said["split"] == row["split"])]
         assert len(of) == row["n"]
         assert (of["mood"] == of["predicted"]).mean() == pytest.approx(row["accuracy"])
+
+
+def test_the_final_model_is_made_again_with_the_test_songs(
+    tables: Tables,
+    trained: TrainedModels,
+    folder: Path,
+    make_config: Callable[..., settings.Config],
+    tmp_path: Path,
+) -> None:
+    config = make_config(*QUICK, "train.refit=false")
+    once = fit_models(take(tables, config), folder, config, tmp_path)
+    # what is measured stays the same: no song's mood is asked of a model that has seen it
+    assert as_rows(once.model_predictions) == as_rows(trained.model_predictions)
+    assert trained.folder is not None
+    assert once.folder is not None
+    tested = [row for row in as_rows(once.model_predictions) if (row["model"], row["split"]) == FINAL_TEST]
+    songs = take(tables, config).toPandas().set_index("song_id")
+    songs = songs.loc[[row["song_id"] for row in tested]].reset_index()
+    hidden = np.array([row["hidden"] for row in tested])
+    measured, again = (NeuralModel.load(of, batch_size=8) for of in (once.folder, trained.folder))
+    np.testing.assert_allclose(measured.hidden(songs), hidden, atol=1e-4)
+    assert not np.allclose(again.hidden(songs), hidden, atol=1e-2)
+    cards = [(of / "README.md").read_text() for of in (once.folder, trained.folder)]
+    assert ["it has seen the moods of both" in card for card in cards] == [False, True]
+
+
+def test_only_the_final_models_hidden_layer_is_kept(trained: TrainedModels) -> None:
+    kept = {(row["model"], row["hidden"] is not None) for row in as_rows(trained.model_predictions)}
+    assert {model for model, known in kept if known} == {"fusion"}
+    assert ("fusion", False) not in kept
 
 
 def test_curves_go_by_step_on_both_splits(trained: TrainedModels) -> None:

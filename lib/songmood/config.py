@@ -229,6 +229,7 @@ class Train(Section):
     gradient_accumulation: Count
     class_weights: bool
     cross_fit: Annotated[int, Field(ge=0, le=10)]
+    refit: bool
     bootstrap_samples: Count
 
     @model_validator(mode="after")

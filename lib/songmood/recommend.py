@@ -41,9 +41,10 @@ class Vectors(NamedTuple):
     rows: DataFrame
 
 
-def hidden_vectors(moods: DataFrame) -> Vectors:
-    """The final mood model's hidden layer."""
-    return Vectors("mood model", moods.select("song_id", F.col("hidden").alias("vector")))
+def hidden_vectors(songs: DataFrame) -> Vectors:
+    """The final mood model's hidden layer: of `moods`, or of `model_predictions` as it was when measured."""
+    hidden = songs.where(F.col("hidden").isNotNull())
+    return Vectors("mood model", hidden.select("song_id", F.col("hidden").alias("vector")))
 
 
 def embedding_vectors(embeddings: DataFrame) -> Vectors:

@@ -12,7 +12,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from songmood.encoder import one_thread_in_workers, spread
-from songmood.models import HAPPY, song_parts
+from songmood.evaluate import HAPPY
+from songmood.models import song_parts
 from songmood.models.neural import NeuralModel
 
 _READ = "song_id string, text_hash string, probabilities array<float>, hidden array<float>"

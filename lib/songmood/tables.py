@@ -349,6 +349,7 @@ MODEL_PREDICTIONS = Table(
         Column("mood", STRING, "the label"),
         Column("predicted", STRING),
         Column("probabilities", T.MapType(STRING, FLOAT)),
+        Column("hidden", FLOATS, "of the final model, as it was when it was measured; null for others"),
     ),
 )
 MOODS = Table(

@@ -22,7 +22,6 @@ from pyspark.sql import functions as F
 from songmood.tables import AUDIO_FEATURES
 
 SONG_COLUMNS = ("lyrics", "topic_weights", *AUDIO_FEATURES)
-HAPPY = "happy"  # the mood whose probability, precision and recall are given by themselves
 
 # What the paper's table 1 says of its own songs: accuracy, precision, recall.
 PAPER = {
