@@ -34,6 +34,12 @@ def test_a_list_of_moods_replaces_the_old_one() -> None:
     assert list(config.label.moods) == ["calm", "angry"]
 
 
+def test_so_do_optimisers() -> None:
+    assert load_config(BASE, [], ["reproduce.optimizers={}"]).reproduce.optimizers == {}
+    one = load_config(BASE, [], ["reproduce.optimizers={sgd: [0.1]}"]).reproduce.optimizers
+    assert one == {"sgd": (0.1,)}
+
+
 @pytest.mark.parametrize(
     ("setting", "says"),
     [

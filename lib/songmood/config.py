@@ -359,6 +359,10 @@ def _parse_yaml(text: str, where: str) -> Any:
         raise SongmoodError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
 
 
+# Moods with their words, optimisers with their grids: data, not settings. New ones replace the old whole.
+_LISTS = ("label.moods", "reproduce.optimizers")
+
+
 def _merge(base: dict[str, Any], over: dict[str, Any], where: str, prefix: str = "") -> dict[str, Any]:
     merged = dict(base)
     for name, value in over.items():
@@ -368,8 +372,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any], where: str, prefix: str =
                 (part,) = value
                 full, value = f"{full}.{part}", value[part]
             raise SongmoodError(_unknown(full, where, known=_leaves(base, prefix)))
-        # A mood's words are data, not settings: a new list of moods replaces the old one whole.
-        if isinstance(base[name], dict) and isinstance(value, dict) and full != "label.moods":
+        if isinstance(base[name], dict) and isinstance(value, dict) and full not in _LISTS:
             merged[name] = _merge(base[name], value, where, f"{full}.")
         elif isinstance(base[name], dict) and not isinstance(value, dict):
             raise SongmoodError(f"{where}: {full} is a section: set one of its settings")
