@@ -25,9 +25,9 @@ steps, in order
   embed     read lyrics with the plain encoder       report     one page about the run
                                                      publish    point current.json at the tables
 beside them
-  demo      write the demo corpus (to paths.corpus)  prune      delete what no kept run names
-  fetch     ask the services that are switched on    (all does it before enrich, where one is)
-  reproduce the paper's table 1 on this corpus      (after all --until topics; see make reproduce)
+  demo       write the demo corpus (to paths.corpus)  prune      delete what no kept run names
+  fetch      ask the services that are switched on    (all does it before enrich, where one is)
+  reproduce  the paper's table 1 on this corpus       (after all --until topics; see make reproduce)
 
 options
   --set SECTION.NAME=VALUE   a setting, in YAML; may be repeated (all of them: conf/base.yaml)
