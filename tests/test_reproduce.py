@@ -59,8 +59,8 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def config() -> settings.Config:
-    loaded = settings.load_config(ROOT / "conf" / "base.yaml", [], SETTINGS)
-    return loaded.model_copy(update={"reproduce": loaded.reproduce.model_copy(update={"optimizers": GRID})})
+    grid = f"reproduce.optimizers={json.dumps({name: list(rates) for name, rates in GRID.items()})}"
+    return settings.load_config(ROOT / "conf" / "base.yaml", [], (*SETTINGS, grid))
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,8 @@ def test_other_songs_or_settings_are_other_units(config: settings.Config) -> Non
     assert folder_of(songs, config.model_copy(update={"train": dropout})) != folder
     fold = config.train.model_copy(update={"fold": 3, "models": ("majority", "modified_tbert")})
     assert folder_of(songs, config.model_copy(update={"train": fold})) == folder
+    once = config.train.model_copy(update={"refit": False})
+    assert folder_of(songs, config.model_copy(update={"train": once})) == folder
 
 
 def test_every_song_is_tested_once_a_seed(done: tuple[Units, list[str]]) -> None:

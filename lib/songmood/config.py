@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -137,6 +137,7 @@ class Fetch(Section):
     genius: GeniusService
 
 
+Baseline = Literal["majority", "naive_bayes", "tfidf_logistic"]
 NeuralModel = Literal[
     "base_network",
     "simple_bert",
@@ -147,6 +148,8 @@ NeuralModel = Literal[
     "modified_tbert",
     "fusion",
 ]
+# In the order of the paper's table 1, what each is to beat before it.
+MODELS: tuple[str, ...] = (*get_args(Baseline), *get_args(NeuralModel))
 
 
 class Label(Section):
@@ -207,7 +210,7 @@ class Encoder(Section):
 
 
 class Train(Section):
-    models: tuple[Literal["majority", "naive_bayes", "tfidf_logistic"] | NeuralModel, ...]
+    models: tuple[Baseline | NeuralModel, ...]
     final_model: NeuralModel
     split_by: Literal["random", "artist"]
     test_share: Annotated[float, Field(ge=0.1, le=0.5)]
@@ -240,7 +243,7 @@ class Train(Section):
 
 
 class Reproduce(Section):
-    models: tuple[Literal["majority", "naive_bayes", "tfidf_logistic"] | NeuralModel, ...]
+    models: tuple[Baseline | NeuralModel, ...]
     folds: Annotated[int, Field(ge=2, le=5)]
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
     optimizers: dict[Literal["adamw", "adagrad", "sgd", "sgd_momentum"], tuple[float, ...]]

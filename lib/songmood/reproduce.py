@@ -22,7 +22,7 @@ from songmood.evaluate import evaluate, mcnemar
 from songmood.models import PAPER
 from songmood.store import Store
 from songmood.tables import METRICS
-from songmood.train import MODELS, Comparison, mood_names, split_songs
+from songmood.train import Comparison, mood_names, split_songs
 
 BESIDE = "tfidf_logistic"  # the baseline that every model's gain is measured from
 
@@ -47,9 +47,10 @@ class Units:
 def folder_of(songs: pd.DataFrame, config: settings.Config) -> str:
     """Where units of these songs and settings are: what they found depends on nothing else.
 
-    `train.fold`, `seed`, which models are trained and what is reproduced are in a unit's name.
+    `train.fold`, `seed`, which models are trained and what is reproduced are in a unit's name; a unit is
+    measured before the final model is made again.
     """
-    train = config.train.model_dump(mode="json", exclude={"models", "final_model", "fold"})
+    train = config.train.model_dump(mode="json", exclude={"models", "final_model", "fold", "refit"})
     digest = hashlib.sha256(json.dumps([train, config.encoder.model_dump(mode="json")]).encode())
     columns = [name for name in songs if name != "embedding"]
     digest.update(pd.util.hash_pandas_object(songs[columns].astype(str), index=False).to_numpy().tobytes())
@@ -106,7 +107,7 @@ def _compare(
     """Units of one fold, seed and share of the training songs; a learning curve is of few models."""
     wanted = config.reproduce.models if share == 1 else config.reproduce.learning_models
     fold, seed = config.train.fold, config.seed
-    names: dict[str, str] = {m: unit_name(m, fold, seed, share) for m in MODELS if m in wanted}
+    names: dict[str, str] = {m: unit_name(m, fold, seed, share) for m in settings.MODELS if m in wanted}
     missing = tuple(model for model, name in names.items() if units.get(name) is None)
     if not missing:
         return
@@ -212,7 +213,7 @@ def table_rows(units: Units, artists: dict[str, str], config: settings.Config) -
     baseline = pool(units, BESIDE, folds, seeds[0])
     rows: list[dict[str, Any]] = []
     before: npt.NDArray[np.int64] | None = None
-    for model in (name for name in MODELS if name in config.reproduce.models):
+    for model in (name for name in settings.MODELS if name in config.reproduce.models):
         of_seed = [one for seed in seeds if (one := pool(units, model, folds, seed)) is not None]
         if not of_seed:
             continue

@@ -28,8 +28,6 @@ from songmood.tables import AUDIO_FEATURES, METRICS, MODEL_METRICS, MODEL_PREDIC
 
 SPLITS = ("train", "validation", "test")
 PARTS = 10  # songs are dealt into so many, and splits are whole ones
-# In the order of the paper's table 1, what each is to beat before it.
-MODELS: tuple[str, ...] = ("majority", "naive_bayes", "tfidf_logistic", *KINDS)
 
 
 class TrainedModels(NamedTuple):
@@ -192,7 +190,7 @@ class Comparison:
         self._tuned: tuple[NeuralModel, pd.DataFrame, float] | None = None
 
     def compare(self, songs: pd.DataFrame, encoder_folder: Path) -> Iterator[str]:
-        """Fit and measure the models of `train.models`, in the order of `MODELS`; each as it is done.
+        """Fit and measure the models of `train.models`, in the order of `config.MODELS`; each as it is done.
 
         `songs` have mood (an index), split, and the columns of `training_songs`. Models that cannot be
         trained, for too few songs have what they see, are left out with a warning.
@@ -226,7 +224,7 @@ class Comparison:
         return neural, songs, self._fit(name, neural, songs)
 
     def _trainable(self, songs: pd.DataFrame) -> list[str]:
-        wanted: list[str] = [name for name in MODELS if name in self.config.train.models]
+        wanted: list[str] = [name for name in settings.MODELS if name in self.config.train.models]
         sees = {name: KINDS[name].parts if name in KINDS else ("lyrics",) for name in wanted}
         sees["majority"] = ()
         for part, columns in (("lyrics", ["lyrics"]), ("audio", list(AUDIO_FEATURES))):

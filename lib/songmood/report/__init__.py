@@ -108,7 +108,7 @@ def render_report(
         models=models.model_rows(frames["model_metrics"]),
         confusion=models.confusion_tables(frames["confusion"]),
         reliability=figures.reliability(frames["reliability"], settings["train"]["final_model"]),
-        curves=figures.curves(frames["training_curves"], models.ORDER),
+        curves=figures.curves(frames["training_curves"], config.MODELS),
         maps=figures.maps(frames["map"]),
         selection=figures.selection(frames["cluster_selection"]),
         topics=_topics(frames["topic_terms"]),

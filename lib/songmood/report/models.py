@@ -9,16 +9,11 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from songmood.config import MODELS
 from songmood.models import PAPER
 from songmood.report.figures import STYLES
 
 BASELINES = ("majority", "naive_bayes", "tfidf_logistic", "chance")
-# As training goes; ablations stand before the whole.
-ORDER = (
-    *("majority", "naive_bayes", "tfidf_logistic", "base_network", "simple_bert", "fine_tuned_bert"),
-    *("modified_tbert_lyrics_only", "modified_tbert_no_audio", "modified_tbert_no_topics"),
-    *("modified_tbert", "fusion"),
-)
 _RETRIEVAL_ORDER = ("chance", "tfidf", "tfidf + encoder", "tfidf + mood model")
 
 
@@ -35,7 +30,7 @@ def model_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of the models' table, as measured on the test songs: baselines first."""
     return [
         {**row, "baseline": row["model"] in BASELINES, "paper": PAPER.get(row["model"], (None,))[0]}
-        for row in _in_order(metrics[metrics["split"] == "test"], ORDER)
+        for row in _in_order(metrics[metrics["split"] == "test"], MODELS)
     ]
 
 
@@ -62,7 +57,7 @@ def summarise_predictions(predictions: DataFrame) -> dict[str, DataFrame]:
 def confusion_tables(counts: pd.DataFrame) -> list[dict[str, Any]]:
     """For each model its moods and, for each of them, how many of its songs were called which."""
     tables = []
-    for name in _in_order(counts[["model"]].drop_duplicates(), ORDER):
+    for name in _in_order(counts[["model"]].drop_duplicates(), MODELS):
         of = counts[counts["model"] == name["model"]]
         moods = sorted({*of["mood"], *of["predicted"]})
         songs = {(m, p): n for m, p, n in zip(of["mood"], of["predicted"], of["songs"].tolist(), strict=True)}
