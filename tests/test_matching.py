@@ -34,6 +34,8 @@ SAME: dict[Name, Name] = {
     ("Café del Mar", "Energy 52"): ("Cafe Del Mar - 2011 Remaster", "ENERGY 52"),
     ("Mercy Mercy Me", "Marvin Gaye"): ("Mercy, Mercy Mee", "Marvin Gaye"),
     ("The Night They Drove Old Dixie Down", "The Band"): ("Night They Drove Old Dixie Down", "Band"),
+    ("Girl Is Mine", "Mike J"): ("The Girl Is Mine", "Mike J"),
+    ("Until the End of It", "Justin T"): ("Until the End of It", "Justin T Duet With Bey"),
     ("Yesterday", "Simon and Garfunkle"): ("Yesterday", "Simon & Garfunkel"),
     ("Подмосковные вечера", "Владимир Трошин"): ("Подмосковные Вечера", "Трошин Владимир"),
 }

@@ -52,7 +52,7 @@ _NUMBERS = {word: str(n) for words in (_NUMBER_WORDS, _NUMERALS) for n, word in 
 _DIGITS = re.compile(r"\d+")
 
 _BRACKETED = re.compile(r"\s*[(\[][^()\[\]]*[)\]]?")
-_CREDIT = re.compile(r" (?:and|with|x|vs|feat|featuring|ft|y|et|und) |\s*[,;/]\s*")
+_CREDIT = re.compile(r" (?:duet with|and|with|x|vs|feat|featuring|ft|y|et|und) |\s*[,;/]\s*")
 SUBTITLE, SHARED_CREDIT = (
     92.0,
     90.0,
@@ -237,13 +237,13 @@ def similarity(left: pd.Series, right: pd.Series) -> npt.NDArray[np.float64]:
     """The likeness of each pair by letters, 0 to 100, whatever the order of the words.
 
     It is token_sort_ratio, or the ratio as it stands where that is 95 or more ('aRw Deal' sorts elsewhere),
-    or 100 where only spaces and 'and' differ.
+    or 100 where only spaces, 'and' and a 'the' before it differ.
     """
     sorted_, plain = (
         process.cpdist(left.to_list(), right.to_list(), scorer=scorer, dtype=np.float64)
         for scorer in (fuzz.token_sort_ratio, fuzz.ratio)
     )
-    joined = [column.str.replace(r"\band\b|\s", "", regex=True).to_numpy() for column in (left, right)]
+    joined = [column.str.replace(r"^the |\band\b|\s", "", regex=True).to_numpy() for column in (left, right)]
     likeness = np.where(plain >= 95, np.maximum(plain, sorted_), sorted_)
     scores: npt.NDArray[np.float64] = np.where(joined[0] == joined[1], 100.0, likeness)
     return scores
