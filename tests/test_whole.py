@@ -232,6 +232,24 @@ def test_executors_of_a_cluster_give_the_same_tables(
     same_tables((published, undisturbed), (warehouse, current["tables"]), exactly=False)
 
 
+def test_messy_songs_fall_into_the_same_groups_on_a_cluster(folder: Path) -> None:
+    """Pairs, weights and groups hang on no order in which executors answer."""
+    settings = ("demo.songs=3000", "demo.parts=[songs]", "demo.messy=true", "filter.required_ids=[]")
+    found = []
+    for master in ("local[2]", "local-cluster[2,1,2048]"):
+        warehouse = folder / f"messy-{len(found)}"
+        told = submit(
+            folder, "all", "--until", "dedupe", "--run-id", "messy", master=master,
+            settings=(*settings, f"paths.warehouse={warehouse}"),
+        )  # fmt: skip
+        assert told.code == 0, told.err
+        found.append((warehouse, manifest_of(warehouse, "messy")["tables"]))
+    same_tables(*found, exactly=False)
+    groups = [read(*of, "duplicates")[["song_id", "representative_id"]] for of in found]
+    assert len(groups[0]) > 500
+    assert groups[0].equals(groups[1])
+
+
 def test_lyrics_without_labels_go_to_the_end(shared_data: Path, folder: Path) -> None:
     settings = (
         f"paths.corpus={shared_data / 'public-domain'}", f"paths.warehouse={folder / 'public-domain'}",
