@@ -52,6 +52,27 @@ def test_em_finds_the_shares_that_pairs_were_drawn_from(settings: Dedupe) -> Non
     assert ((found >= 0.5) == matches).mean() > ((best >= 0.5) == matches).mean() - 0.002 > 0.9
 
 
+def test_what_is_a_match_by_its_name_teaches_what_matches_look_like(settings: Dedupe) -> None:
+    """Songs of one title and artist in other lengths: as a song they are one, as recordings they are not."""
+    level = {name: levels.index for name, levels in LEVELS.items()}
+    pattern = {name: 0 for name in LEVELS} | {"name": SAME_NAME}
+    differs, same = level["length"]("differs"), level["length"]("same")
+    far = {"name": level["name"]("title, other artist"), "length": differs, "pairs": 3000}
+    patterns = pd.DataFrame(
+        [
+            {**pattern, "length": same, "pairs": 600},
+            {**pattern, "length": differs, "pairs": 400},
+            {**pattern, **far},
+        ]
+    )
+    weights = {
+        unit: learn_weights(patterns, settings.model_copy(update={"unit": unit}))
+        for unit in ("song", "recording")
+    }
+    assert weights["song"].m["length"][differs] == pytest.approx(0.4, abs=0.05)
+    assert weights["recording"].m["length"][differs] < 0.2
+
+
 def test_nothing_to_learn_from_leaves_the_start(settings: Dedupe) -> None:
     weights = learn_weights(pd.DataFrame(columns=[*LEVELS, "pairs"]), settings)
     assert weights.match_share == pytest.approx(0.5)

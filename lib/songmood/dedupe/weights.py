@@ -111,6 +111,8 @@ def learn_weights(patterns: pd.DataFrame, settings: Dedupe) -> Weights:
             (weights.bits(name)[patterns[name].to_numpy(dtype=int)] for name in LEVELS), np.zeros(len(counts))
         )
         match = 1 / (1 + np.exp2(-odds))
+        if weights.by_name:  # known, so that lengths of the same song teach what lengths of a match are
+            match = np.where(patterns["name"] == SAME_NAME, 1.0, match)
         share = (counts @ match + settings.prior_pairs / 2) / (counts.sum() + settings.prior_pairs)
         sides = [
             {
