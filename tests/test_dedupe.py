@@ -87,7 +87,7 @@ def test_representatives_and_reasons(result: Deduped) -> None:
     assert {song: row["representative_id"] for song, row in found.items()} == {
         **dict.fromkeys(("a2", "a3", "a4", "a5"), "a1"),  # most ids
         **{"d2": "d1", "d3": "d1", "f2": "f1", "i1": "i2", "i3": "i2"},
-        **{"h2": "h1", "h3": "h1", "l2": "l1", "m2": "m1"},  # first year, then least id
+        **{"h2": "h1", "h3": "h1", "l2": "l1", "m2": "m1", "q2": "q1"},  # first year, then least id
         **dict.fromkeys(("k2", "k3", "k4", "k5"), "k1"),
     }
     assert found["a2"]["match_reason"] == "same title and artist; same length"
