@@ -1,0 +1,148 @@
+"""The base network on real audio features, beside what scikit-learn has: four moods, artists kept apart.
+
+usage: python tests/bench_audio.py VALENCE_AROUSAL AUDIO_FEATURES [--folder bench]
+
+VALENCE_AROUSAL is Deezer's table (Delbouys et al. 2018: lastfm_id, artist, title, valence, arousal), whose
+quarters are the moods happy, angry, sad and relaxed; AUDIO_FEATURES a file as a corpus folder has it, that
+meets those songs by artist and title in `enrich`. The base network is measured by `reproduce`, in five
+folds. The others learn from all songs outside a fold's test songs; the base network keeps an eighth of
+them back to know when to stop. Intervals are by drawing artists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from bench import ROOT
+from songmood.models.parts import read_audio
+
+MOODS = {(True, True): "happy", (False, True): "angry", (False, False): "sad", (True, False): "relaxed"}
+FOLDS, SEED = 5, 1
+OURS = ("majority", "base_network")
+SETTINGS = (
+    *("filter.required_ids=[]", "label.min_tags=1", f"reproduce.seeds=[{SEED}]", f"reproduce.folds={FOLDS}"),
+    *(f"reproduce.models=[{','.join(OURS)}]", "reproduce.optimizers={}", "reproduce.learning_shares=[]"),
+)
+RIVALS = {
+    "logistic regression": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
+    "random forest": lambda: RandomForestClassifier(500, min_samples_leaf=3, random_state=SEED),
+    "gradient boosting": lambda: HistGradientBoostingClassifier(
+        learning_rate=0.05, early_stopping=True, random_state=SEED
+    ),
+}
+
+
+def write_corpus(valence_arousal: Path, audio_features: Path, folder: Path) -> None:
+    """A corpus folder of the songs, each tagged with the mood of its quarter."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for part in ("songs", "tags", "audio_features"):
+        (folder / part).mkdir(parents=True)
+    songs = pd.read_csv(valence_arousal).drop_duplicates("lastfm_id")
+    mood = [MOODS[v > 0, a > 0] for v, a in zip(songs["valence"], songs["arousal"], strict=True)]
+    tags = pd.DataFrame({"lastfm_id": songs["lastfm_id"], "tag": mood, "weight": 100})
+    tags.to_csv(folder / "tags" / "tags.csv", index=False)
+    named = songs.assign(_id=songs["lastfm_id"], language="english")
+    columns = ["_id", "artist", "title", "lastfm_id", "language"]
+    named[columns].to_csv(folder / "songs" / "songs.csv", sep="\t", index=False)
+    shutil.copy(audio_features, folder / "audio_features")
+
+
+def run_songmood(corpus: Path, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """All steps as far as the audio features and labels, then `reproduce`; the warehouse and the manifest."""
+    warehouse = folder.resolve() / "audio-warehouse"
+    sets = [*SETTINGS, f"paths.corpus={corpus.resolve()}", f"paths.warehouse={warehouse}"]
+    settings = ["--conf", str(ROOT / "conf" / "four-moods.yaml")]
+    settings += [part for setting in sets for part in ("--set", setting)]
+    for command in (("all", "--until", "topics"), ("reproduce", "--run-id", "audio")):
+        subprocess.run([str(ROOT / "spark-submit.sh"), *command, *settings], cwd=folder, check=True)
+    return warehouse, json.loads((warehouse / "runs" / "audio" / "manifest.json").read_text())
+
+
+def said_by_songmood(warehouse: Path, units: str) -> dict[str, pd.DataFrame]:
+    """For each model of ours the probabilities of each song, with its mood and its fold."""
+    said = {}
+    for model in OURS:
+        folds = []
+        for fold in range(FOLDS):
+            unit = json.loads((warehouse / units / f"{model}-fold{fold}-seed{SEED}.json").read_text())
+            frame = pd.DataFrame(unit["probabilities"], columns=unit["moods"], index=unit["song_id"])
+            folds.append(frame.assign(truth=unit["mood"], fold=fold))
+        said[model] = pd.concat(folds).sort_index()
+    return said
+
+
+def said_by(make: Any, features: pd.DataFrame, known: pd.DataFrame) -> npt.NDArray[Any]:
+    """A rival's probabilities of each song, from the songs of the other folds."""
+    said = np.zeros((len(known), len(MOODS)))
+    numbers = read_audio(features)
+    for fold in range(FOLDS):
+        test = (known["fold"] == fold).to_numpy()
+        said[test] = make().fit(numbers[~test], known["truth"][~test]).predict_proba(numbers[test])
+    return said
+
+
+def interval(right: npt.NDArray[Any], artists: pd.Series[Any]) -> tuple[float, float]:
+    """Of a mean over songs, drawing artists."""
+    codes, _ = pd.factorize(artists)
+    sums, sizes = np.bincount(codes, weights=right), np.bincount(codes)
+    draws = np.random.default_rng(SEED).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), 2000)
+    low, high = np.quantile((draws @ sums) / (draws @ sizes), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("valence_arousal", type=Path)
+    parser.add_argument("audio_features", type=Path)
+    parser.add_argument("--folder", type=Path, default=ROOT / "bench")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    corpus = arguments.folder / "audio-corpus"
+    write_corpus(arguments.valence_arousal, arguments.audio_features, corpus)
+    warehouse, manifest = run_songmood(corpus, arguments.folder)
+    units = next(step["figures"]["units"] for step in manifest["steps"] if step["step"] == "reproduce")
+
+    said = said_by_songmood(warehouse, units)
+    known = said[OURS[0]][["truth", "fold"]]
+    answers = {name: frame.drop(columns=["truth", "fold"]).to_numpy() for name, frame in said.items()}
+    tables = {name: pd.read_parquet(warehouse / path) for name, path in manifest["tables"].items()}
+    features = tables["audio_features"].set_index("song_id").loc[known.index]
+    artists = tables["deduped"].set_index("song_id")["artist"].loc[known.index]
+    for name, make in RIVALS.items():
+        answers[name] = said_by(make, features, known)
+    truth = known["truth"].to_numpy()
+    moods = list(said[OURS[0]].columns[:-2])
+    balance = ", ".join(f"{mood} {(truth == i).sum()}" for i, mood in enumerate(moods))
+    print(f"\n{len(known):,} songs by {artists.nunique():,} artists: {balance}")
+    print("\n| | accuracy | 95% interval | macro-F1 | ROC-AUC, one against the rest | base network's lead |")
+    print("| --- |" + " ---: |" * 5)
+    ours = answers["base_network"].argmax(axis=1) == truth
+    for name, probabilities in answers.items():
+        right = probabilities.argmax(axis=1) == truth
+        low, high = (100 * x for x in interval(right, artists))
+        lead = [100 * x for x in (ours.mean() - right.mean(), *interval(ours * 1.0 - right, artists))]
+        f1 = 100 * f1_score(truth, probabilities.argmax(axis=1), average="macro")
+        auc = roc_auc_score(truth, probabilities, multi_class="ovr")
+        cells = [f"{100 * right.mean():.1f}", f"{low:.1f} to {high:.1f}", f"{f1:.1f}", f"{auc:.3f}"]
+        cells.append("" if name == "base_network" else f"{lead[0]:+.1f} ({lead[1]:+.1f} to {lead[2]:+.1f})")
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
