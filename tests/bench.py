@@ -11,10 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,6 +37,25 @@ def steps_of_a_run(songs: int, folder: Path, more: list[str]) -> dict[str, dict[
 def growth(sizes: list[int], seconds: list[float]) -> float:
     """The exponent b of seconds = a * size^b."""
     return float(np.polyfit(np.log(sizes), np.log(np.maximum(seconds, 0.01)), 1)[0])
+
+
+def reproduce(folder: Path, warehouse: Path, settings: Sequence[str], *more: str) -> dict[str, Any]:
+    """All steps as far as topics, then `reproduce`; its manifest."""
+    sets = [*settings, f"paths.warehouse={warehouse}"]
+    options = [*more, *(part for setting in sets for part in ("--set", setting))]
+    for command in (("all", "--until", "topics"), ("reproduce", "--run-id", "bench")):
+        subprocess.run([str(ROOT / "spark-submit.sh"), *command, *options], cwd=folder, check=True)
+    manifest: dict[str, Any] = json.loads((warehouse / "runs" / "bench" / "manifest.json").read_text())
+    return manifest
+
+
+def mean_points(values: npt.NDArray[Any], artists: pd.Series[Any]) -> tuple[float, float, float]:
+    """A mean over songs in points, and its 95% interval by drawing artists."""
+    codes, _ = pd.factorize(artists)
+    sums, sizes = np.bincount(codes, weights=values), np.bincount(codes)
+    draws = np.random.default_rng(1).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=2000)
+    low, high = 100 * np.quantile((draws @ sums) / (draws @ sizes), [0.025, 0.975])
+    return 100 * float(values.mean()), float(low), float(high)
 
 
 def main() -> None:

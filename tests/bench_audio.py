@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,9 @@ from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bench import ROOT
+from bench import ROOT, mean_points, reproduce
 from songmood.models.parts import read_audio
+from songmood.reproduce import unit_name
 
 MOODS = {(True, True): "happy", (False, True): "angry", (False, False): "sad", (True, False): "relaxed"}
 FOLDS, SEED = 5, 1
@@ -61,24 +61,13 @@ def write_corpus(valence_arousal: Path, audio_features: Path, folder: Path) -> N
     shutil.copy(audio_features, folder / "audio_features")
 
 
-def run_songmood(corpus: Path, folder: Path) -> tuple[Path, dict[str, Any]]:
-    """All steps as far as the audio features and labels, then `reproduce`; the warehouse and the manifest."""
-    warehouse = folder.resolve() / "audio-warehouse"
-    sets = [*SETTINGS, f"paths.corpus={corpus.resolve()}", f"paths.warehouse={warehouse}"]
-    settings = ["--conf", str(ROOT / "conf" / "four-moods.yaml")]
-    settings += [part for setting in sets for part in ("--set", setting)]
-    for command in (("all", "--until", "topics"), ("reproduce", "--run-id", "audio")):
-        subprocess.run([str(ROOT / "spark-submit.sh"), *command, *settings], cwd=folder, check=True)
-    return warehouse, json.loads((warehouse / "runs" / "audio" / "manifest.json").read_text())
-
-
 def said_by_songmood(warehouse: Path, units: str) -> dict[str, pd.DataFrame]:
     """For each model of ours the probabilities of each song, with its mood and its fold."""
     said = {}
     for model in OURS:
         folds = []
         for fold in range(FOLDS):
-            unit = json.loads((warehouse / units / f"{model}-fold{fold}-seed{SEED}.json").read_text())
+            unit = json.loads((warehouse / units / f"{unit_name(model, fold, SEED)}.json").read_text())
             frame = pd.DataFrame(unit["probabilities"], columns=unit["moods"], index=unit["song_id"])
             folds.append(frame.assign(truth=unit["mood"], fold=fold))
         said[model] = pd.concat(folds).sort_index()
@@ -95,15 +84,6 @@ def said_by(make: Any, features: pd.DataFrame, known: pd.DataFrame) -> npt.NDArr
     return said
 
 
-def interval(right: npt.NDArray[Any], artists: pd.Series[Any]) -> tuple[float, float]:
-    """Of a mean over songs, drawing artists."""
-    codes, _ = pd.factorize(artists)
-    sums, sizes = np.bincount(codes, weights=right), np.bincount(codes)
-    draws = np.random.default_rng(SEED).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), 2000)
-    low, high = np.quantile((draws @ sums) / (draws @ sizes), [0.025, 0.975])
-    return float(low), float(high)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -115,7 +95,10 @@ def main() -> None:
     arguments.folder.mkdir(parents=True, exist_ok=True)
     corpus = arguments.folder / "audio-corpus"
     write_corpus(arguments.valence_arousal, arguments.audio_features, corpus)
-    warehouse, manifest = run_songmood(corpus, arguments.folder)
+    warehouse = arguments.folder.resolve() / "audio-warehouse"
+    settings = (*SETTINGS, f"paths.corpus={corpus.resolve()}")
+    four_moods = str(ROOT / "conf" / "four-moods.yaml")
+    manifest = reproduce(arguments.folder, warehouse, settings, "--conf", four_moods)
     units = next(step["figures"]["units"] for step in manifest["steps"] if step["step"] == "reproduce")
 
     said = said_by_songmood(warehouse, units)
@@ -135,12 +118,12 @@ def main() -> None:
     ours = answers["base_network"].argmax(axis=1) == truth
     for name, probabilities in answers.items():
         right = probabilities.argmax(axis=1) == truth
-        low, high = (100 * x for x in interval(right, artists))
-        lead = [100 * x for x in (ours.mean() - right.mean(), *interval(ours * 1.0 - right, artists))]
+        accuracy, low, high = mean_points(right, artists)
+        lead, least, most = mean_points(ours * 1.0 - right, artists)
         f1 = 100 * f1_score(truth, probabilities.argmax(axis=1), average="macro")
         auc = roc_auc_score(truth, probabilities, multi_class="ovr")
-        cells = [f"{100 * right.mean():.1f}", f"{low:.1f} to {high:.1f}", f"{f1:.1f}", f"{auc:.3f}"]
-        cells.append("" if name == "base_network" else f"{lead[0]:+.1f} ({lead[1]:+.1f} to {lead[2]:+.1f})")
+        cells = [f"{accuracy:.1f}", f"{low:.1f} to {high:.1f}", f"{f1:.1f}", f"{auc:.3f}"]
+        cells.append("" if name == "base_network" else f"{lead:+.1f} ({least:+.1f} to {most:+.1f})")
         print(f"| {name} | {' | '.join(cells)} |")
 
 

@@ -55,7 +55,7 @@ def test_em_finds_the_shares_that_pairs_were_drawn_from(settings: Dedupe) -> Non
 def test_what_is_a_match_by_its_name_teaches_what_matches_look_like(settings: Dedupe) -> None:
     """Songs of one title and artist in other lengths: as a song they are one, as recordings they are not."""
     level = {name: levels.index for name, levels in LEVELS.items()}
-    pattern = {name: 0 for name in LEVELS} | {"name": SAME_NAME}
+    pattern = dict.fromkeys(LEVELS, 0) | {"name": SAME_NAME}
     differs, same = level["length"]("differs"), level["length"]("same")
     far = {"name": level["name"]("title, other artist"), "length": differs, "pairs": 3000}
     patterns = pd.DataFrame(
