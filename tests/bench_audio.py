@@ -23,6 +23,7 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -38,7 +39,9 @@ SETTINGS = (
     *(f"reproduce.models=[{','.join(OURS)}]", "reproduce.optimizers={}", "reproduce.learning_shares=[]"),
 )
 RIVALS = {
-    "logistic regression": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
+    "logistic regression": lambda: make_pipeline(
+        StandardScaler(), GridSearchCV(LogisticRegression(max_iter=2000), {"C": [0.001, 0.01, 0.1, 1]})
+    ),
     "random forest": lambda: RandomForestClassifier(500, min_samples_leaf=3, random_state=SEED),
     "gradient boosting": lambda: HistGradientBoostingClassifier(
         learning_rate=0.05, early_stopping=True, random_state=SEED
