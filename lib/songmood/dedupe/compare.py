@@ -185,10 +185,10 @@ def _told_apart(sides: Sides) -> npt.NDArray[Any]:
     version_a, version_b = sides["version"]
     detail_a, detail_b = sides["detail"]
     same_words = (sides["whole"][0] == sides["whole"][1]) | (sides["bag"][0] == sides["bag"][1])
-    other_version = (version_a != version_b) & ~same_words
     other_numbers = sides["numbers"][0] != sides["numbers"][1]
-    other_detail = (version_a != "") & (_ratios(detail_a, detail_b) < _ALIKE) & ~same_words
-    return np.asarray(other_version | other_numbers | other_detail)
+    other_detail = (version_a != "") & (_ratios(detail_a, detail_b) < _ALIKE)
+    other_version = ((version_a != version_b) | other_detail) & ~same_words
+    return np.asarray(other_version | other_numbers)
 
 
 def _artist_agreement(sides: Sides) -> npt.NDArray[Any]:

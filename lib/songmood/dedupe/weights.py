@@ -104,15 +104,12 @@ def fit_weights(levels: DataFrame, settings: Dedupe) -> Weights:
 
 def learn_weights(patterns: pd.DataFrame, settings: Dedupe) -> Weights:
     """EM over patterns of levels and their number of `pairs`; the start, where there are none."""
+    patterns = patterns.astype(int)
     counts = patterns["pairs"].to_numpy(dtype=float)
     weights = Weights(0.5, *START, by_name=settings.unit == "song")
     for _ in range(_ROUNDS):
-        odds = weights.prior_bits() + sum(
-            (weights.bits(name)[patterns[name].to_numpy(dtype=int)] for name in LEVELS), np.zeros(len(counts))
-        )
-        match = 1 / (1 + np.exp2(-odds))
-        if weights.by_name:  # known, so that lengths of the same song teach what lengths of a match are
-            match = np.where(patterns["name"] == SAME_NAME, 1.0, match)
+        # what is a match by its name is one here, too: its lengths teach what those of a match are
+        match = weights.similarities(patterns)
         share = (counts @ match + settings.prior_pairs / 2) / (counts.sum() + settings.prior_pairs)
         sides = [
             {
