@@ -13,11 +13,14 @@ import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from songmood.reproduce import Units, draw_means
+from songmood.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,22 +42,36 @@ def growth(sizes: list[int], seconds: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(np.maximum(seconds, 0.01)), 1)[0])
 
 
-def reproduce(folder: Path, warehouse: Path, settings: Sequence[str], *more: str) -> dict[str, Any]:
-    """All steps as far as topics, then `reproduce`; its manifest."""
+class Reproduced(NamedTuple):
+    """What a run of `reproduce` left: its units, the tables it read, and the corpus folder."""
+
+    units: Units
+    tables: dict[str, pd.DataFrame]
+    corpus: Path
+
+
+def run_reproduce(folder: Path, warehouse: Path, settings: Sequence[str], *more: str) -> Reproduced:
+    """All steps as far as topics, then `reproduce`."""
     sets = [*settings, f"paths.warehouse={warehouse}"]
     options = [*more, *(part for setting in sets for part in ("--set", setting))]
     for command in (("all", "--until", "topics"), ("reproduce", "--run-id", "bench")):
         subprocess.run([str(ROOT / "spark-submit.sh"), *command, *options], cwd=folder, check=True)
-    manifest: dict[str, Any] = json.loads((warehouse / "runs" / "bench" / "manifest.json").read_text())
-    return manifest
+    return read_reproduced(warehouse)
 
 
-def mean_points(values: npt.NDArray[Any], artists: pd.Series[Any]) -> tuple[float, float, float]:
+def read_reproduced(warehouse: Path) -> Reproduced:
+    """What `run_reproduce` left in a warehouse."""
+    manifest = json.loads((warehouse / "runs" / "bench" / "manifest.json").read_text())
+    units = next(step["figures"]["units"] for step in manifest["steps"] if step["step"] == "reproduce")
+    tables = {name: pd.read_parquet(warehouse / path) for name, path in manifest["tables"].items()}
+    return Reproduced(
+        Units(Store(str(warehouse)), units), tables, Path(manifest["settings"]["paths"]["corpus"])
+    )
+
+
+def mean_points(values: npt.NDArray[Any], artists: Sequence[str]) -> tuple[float, float, float]:
     """A mean over songs in points, and its 95% interval by drawing artists."""
-    codes, _ = pd.factorize(artists)
-    sums, sizes = np.bincount(codes, weights=values), np.bincount(codes)
-    draws = np.random.default_rng(1).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=2000)
-    low, high = 100 * np.quantile((draws @ sums) / (draws @ sizes), [0.025, 0.975])
+    low, high = 100 * np.quantile(draw_means(values, artists, seed=1, samples=2000), [0.025, 0.975])
     return 100 * float(values.mean()), float(low), float(high)
 
 

@@ -12,7 +12,6 @@ them back to know when to stop. Intervals are by drawing artists.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bench import ROOT, mean_points, reproduce
+from bench import ROOT, Reproduced, mean_points, run_reproduce
 from songmood.models.parts import read_audio
-from songmood.reproduce import unit_name
+from songmood.reproduce import pool, unit_name
 
 MOODS = {(True, True): "happy", (False, True): "angry", (False, False): "sad", (True, False): "relaxed"}
 FOLDS, SEED = 5, 1
@@ -64,27 +63,46 @@ def write_corpus(valence_arousal: Path, audio_features: Path, folder: Path) -> N
     shutil.copy(audio_features, folder / "audio_features")
 
 
-def said_by_songmood(warehouse: Path, units: str) -> dict[str, pd.DataFrame]:
-    """For each model of ours the probabilities of each song, with its mood and its fold."""
-    said = {}
-    for model in OURS:
-        folds = []
-        for fold in range(FOLDS):
-            unit = json.loads((warehouse / units / f"{unit_name(model, fold, SEED)}.json").read_text())
-            frame = pd.DataFrame(unit["probabilities"], columns=unit["moods"], index=unit["song_id"])
-            folds.append(frame.assign(truth=unit["mood"], fold=fold))
-        said[model] = pd.concat(folds).sort_index()
-    return said
-
-
-def said_by(make: Any, features: pd.DataFrame, known: pd.DataFrame) -> npt.NDArray[Any]:
+def said_by(
+    make: Any, features: pd.DataFrame, truth: npt.NDArray[Any], folds: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
     """A rival's probabilities of each song, from the songs of the other folds."""
-    said = np.zeros((len(known), len(MOODS)))
+    said = np.zeros((len(truth), len(MOODS)))
     numbers = read_audio(features)
     for fold in range(FOLDS):
-        test = (known["fold"] == fold).to_numpy()
-        said[test] = make().fit(numbers[~test], known["truth"][~test]).predict_proba(numbers[test])
+        test = folds == fold
+        said[test] = make().fit(numbers[~test], truth[~test]).predict_proba(numbers[test])
     return said
+
+
+def report(left: Reproduced) -> None:
+    """Print each model's figures."""
+    pooled = {model: pool(left.units, model, FOLDS, SEED) for model in OURS}
+    first = pooled[OURS[0]]
+    fold_of = {
+        song: fold
+        for fold in range(FOLDS)
+        for song in left.units.get(unit_name(OURS[0], fold, SEED))["song_id"]
+    }
+    truth, folds = first.truth, np.array([fold_of[song] for song in first.song_ids])
+    features = left.tables["audio_features"].set_index("song_id").loc[first.song_ids]
+    artists = left.tables["deduped"].set_index("song_id")["artist"].loc[first.song_ids].tolist()
+    answers = {model: of.probabilities for model, of in pooled.items()}
+    answers |= {name: said_by(make, features, truth, folds) for name, make in RIVALS.items()}
+    balance = ", ".join(f"{mood} {(truth == i).sum()}" for i, mood in enumerate(first.moods))
+    print(f"\n{len(truth):,} songs by {len(set(artists)):,} artists: {balance}")
+    print("\n| | accuracy | 95% interval | macro-F1 | ROC-AUC, one against the rest | base network's lead |")
+    print("| --- |" + " ---: |" * 5)
+    ours = answers["base_network"].argmax(axis=1) == truth
+    for name, probabilities in answers.items():
+        right = probabilities.argmax(axis=1) == truth
+        accuracy, low, high = mean_points(right, artists)
+        lead, least, most = mean_points(ours * 1.0 - right, artists)
+        f1 = 100 * f1_score(truth, probabilities.argmax(axis=1), average="macro")
+        auc = roc_auc_score(truth, probabilities, multi_class="ovr")
+        cells = [f"{accuracy:.1f}", f"{low:.1f} to {high:.1f}", f"{f1:.1f}", f"{auc:.3f}"]
+        cells.append("" if name == "base_network" else f"{lead:+.1f} ({least:+.1f} to {most:+.1f})")
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 def main() -> None:
@@ -101,33 +119,7 @@ def main() -> None:
     warehouse = arguments.folder.resolve() / "audio-warehouse"
     settings = (*SETTINGS, f"paths.corpus={corpus.resolve()}")
     four_moods = str(ROOT / "conf" / "four-moods.yaml")
-    manifest = reproduce(arguments.folder, warehouse, settings, "--conf", four_moods)
-    units = next(step["figures"]["units"] for step in manifest["steps"] if step["step"] == "reproduce")
-
-    said = said_by_songmood(warehouse, units)
-    known = said[OURS[0]][["truth", "fold"]]
-    answers = {name: frame.drop(columns=["truth", "fold"]).to_numpy() for name, frame in said.items()}
-    tables = {name: pd.read_parquet(warehouse / path) for name, path in manifest["tables"].items()}
-    features = tables["audio_features"].set_index("song_id").loc[known.index]
-    artists = tables["deduped"].set_index("song_id")["artist"].loc[known.index]
-    for name, make in RIVALS.items():
-        answers[name] = said_by(make, features, known)
-    truth = known["truth"].to_numpy()
-    moods = list(said[OURS[0]].columns[:-2])
-    balance = ", ".join(f"{mood} {(truth == i).sum()}" for i, mood in enumerate(moods))
-    print(f"\n{len(known):,} songs by {artists.nunique():,} artists: {balance}")
-    print("\n| | accuracy | 95% interval | macro-F1 | ROC-AUC, one against the rest | base network's lead |")
-    print("| --- |" + " ---: |" * 5)
-    ours = answers["base_network"].argmax(axis=1) == truth
-    for name, probabilities in answers.items():
-        right = probabilities.argmax(axis=1) == truth
-        accuracy, low, high = mean_points(right, artists)
-        lead, least, most = mean_points(ours * 1.0 - right, artists)
-        f1 = 100 * f1_score(truth, probabilities.argmax(axis=1), average="macro")
-        auc = roc_auc_score(truth, probabilities, multi_class="ovr")
-        cells = [f"{accuracy:.1f}", f"{low:.1f} to {high:.1f}", f"{f1:.1f}", f"{auc:.3f}"]
-        cells.append("" if name == "base_network" else f"{lead:+.1f} ({least:+.1f} to {most:+.1f})")
-        print(f"| {name} | {' | '.join(cells)} |")
+    report(run_reproduce(arguments.folder, warehouse, settings, "--conf", four_moods))
 
 
 if __name__ == "__main__":

@@ -10,18 +10,16 @@ two tenths of two folds, of three seeds, artists kept apart. Intervals are by dr
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench import ROOT, mean_points, reproduce
+from bench import ROOT, Reproduced, mean_points, run_reproduce
 from songmood.config import MODELS
-from songmood.demo.evidence import HAPPY_SHARE
+from songmood.demo.evidence import happy_probability
 from songmood.models.neural import KINDS
-from songmood.reproduce import unit_name
+from songmood.reproduce import Units, pool
 
 FOLDS, SEEDS = 2, (1, 2, 3)
 SETTINGS = (
@@ -39,23 +37,17 @@ STEPS = {
 }
 
 
-def right_answers(warehouse: Path, units: str) -> pd.DataFrame:
+def right_answers(units: Units) -> pd.DataFrame:
     """A row a song tested with a seed: song_id, happy, and for each model whether it was right."""
     seeds = []
     for seed in SEEDS:
-        folds = []
-        for fold in range(FOLDS):
-            columns: dict[str, Any] = {}
-            for model in MODELS:
-                path = warehouse / units / f"{unit_name(model, fold, seed)}.json"
-                if path.is_file():
-                    unit = json.loads(path.read_text())
-                    guesses = np.argmax(unit["probabilities"], axis=1)
-                    columns[model] = pd.Series(guesses == unit["mood"], unit["song_id"], dtype=float)
-            columns["happy"] = pd.Series(unit["mood"], unit["song_id"]) == unit["moods"].index("happy")
-            folds.append(pd.DataFrame(columns))
-        seeds.append(pd.concat(folds).assign(seed=seed))
-    return pd.concat(seeds).rename_axis("song_id").reset_index()
+        pooled = {model: pool(units, model, FOLDS, seed) for model in MODELS}
+        known = {model: of for model, of in pooled.items() if of is not None}
+        first = next(iter(known.values()))
+        right = {model: of.probabilities.argmax(axis=1) == of.truth for model, of in known.items()}
+        happy = first.truth == first.moods.index("happy")
+        seeds.append(pd.DataFrame({"song_id": first.song_ids, "happy": happy, **right}))
+    return pd.concat(seeds, ignore_index=True)
 
 
 def best_readers(answers: pd.DataFrame, tables: dict[str, pd.DataFrame], truth: pd.DataFrame) -> pd.DataFrame:
@@ -66,15 +58,31 @@ def best_readers(answers: pd.DataFrame, tables: dict[str, pd.DataFrame], truth: 
         there = answers["song_id"].isin(tables[table]["song_id"]).to_numpy()
         odds[part] = np.where(there, known[f"{part}_llr"], 0.0)
     odds["both"] = odds["lyrics"] + odds["audio"]
-    prior = np.log(HAPPY_SHARE / (1 - HAPPY_SHARE))
-    return pd.DataFrame(
-        {part: ((value + prior > 0) == answers["happy"]).astype(float) for part, value in odds.items()}
-    )
+    guesses = {part: happy_probability(value) > 0.5 for part, value in odds.items()}
+    return pd.DataFrame({part: guess == answers["happy"] for part, guess in guesses.items()})
 
 
-def points(values: pd.Series[Any], artists: pd.Series[Any]) -> str:
-    """A mean in points, with its interval."""
-    return "{:+.1f} ({:+.1f} to {:+.1f})".format(*mean_points(values.to_numpy(), artists))
+def report(left: Reproduced) -> None:
+    """Print how far each model stays below the best reader, and what each part adds."""
+    truth = pd.read_parquet(left.corpus / "truth" / "songs")
+    answers = right_answers(left.units)
+    best = best_readers(answers, left.tables, truth)
+    artists = left.tables["deduped"].set_index("song_id")["artist"].loc[answers["song_id"]].tolist()
+
+    def lead(better: pd.Series[bool], worse: pd.Series[bool]) -> str:
+        return "{:+.1f} ({:+.1f} to {:+.1f})".format(*mean_points((better * 1.0 - worse).to_numpy(), artists))
+
+    distinct = answers["song_id"].nunique()
+    print(f"\n{len(answers):,} answers on {distinct:,} songs by {len(set(artists)):,} artists")
+    print("\n| | sees | accuracy | best reader | short of it, points |\n| --- | --- | ---: | ---: | ---: |")
+    for model in (name for name in MODELS if name in answers and name != "majority"):
+        parts = set(KINDS[model].parts) if model in KINDS else {"lyrics"}
+        sees = "both" if {"lyrics", "audio"} <= parts else "audio" if "audio" in parts else "lyrics"
+        accuracies = [f"{100 * of.mean():.1f}" for of in (answers[model], best[sees])]
+        print(f"| {model} | {sees} | {' | '.join(accuracies)} | {lead(best[sees], answers[model])} |")
+    print("\n| what it adds | to | points |\n| --- | --- | ---: |")
+    for part, (with_it, without) in STEPS.items():
+        print(f"| {part} | {without} | {lead(answers[with_it], answers[without])} |")
 
 
 def main() -> None:
@@ -86,26 +94,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     warehouse = arguments.folder.resolve() / f"ceilings-{arguments.songs}"
-    manifest = reproduce(arguments.folder, warehouse, (*SETTINGS, f"demo.songs={arguments.songs}"))
-    units = next(step["figures"]["units"] for step in manifest["steps"] if step["step"] == "reproduce")
-    tables = {name: pd.read_parquet(warehouse / path) for name, path in manifest["tables"].items()}
-    truth = pd.read_parquet(Path(manifest["settings"]["paths"]["corpus"]) / "truth" / "songs")
-    answers = right_answers(warehouse, units)
-    best = best_readers(answers, tables, truth)
-    artists = tables["deduped"].set_index("song_id")["artist"].loc[answers["song_id"]]
-
-    distinct = answers["song_id"].nunique()
-    print(f"\n{len(answers):,} answers on {distinct:,} songs by {artists.nunique():,} artists")
-    print("\n| | sees | accuracy | best reader | short of it, points |\n| --- | --- | ---: | ---: | ---: |")
-    for model in (name for name in MODELS if name in answers and name != "majority"):
-        parts = set(KINDS[model].parts) if model in KINDS else {"lyrics"}
-        sees = "both" if {"lyrics", "audio"} <= parts else "audio" if "audio" in parts else "lyrics"
-        accuracies = [f"{100 * of.mean():.1f}" for of in (answers[model], best[sees])]
-        short = points(best[sees] - answers[model], artists)
-        print(f"| {model} | {sees} | {' | '.join(accuracies)} | {short} |")
-    print("\n| what it adds | to | points |\n| --- | --- | ---: |")
-    for part, (with_it, without) in STEPS.items():
-        print(f"| {part} | {without} | {points(answers[with_it] - answers[without], artists)} |")
+    report(run_reproduce(arguments.folder, warehouse, (*SETTINGS, f"demo.songs={arguments.songs}")))
 
 
 if __name__ == "__main__":

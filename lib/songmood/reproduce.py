@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -232,20 +232,25 @@ def table_rows(units: Units, artists: dict[str, str], config: settings.Config) -
             gains = (guesses == first.truth).astype(float)
             gains -= baseline.probabilities.argmax(axis=1) == baseline.truth
             row["gain"] = float(gains.mean())
-            row["gain_error"] = _standard_error(
-                gains, [artists[s] for s in first.song_ids], seeds[0], samples
-            )
+            of_artists = [artists[song] for song in first.song_ids]
+            row["gain_error"] = float(np.std(draw_means(gains, of_artists, seeds[0], samples)))
         rows.append(row)
         before = guesses
     return rows
 
 
-def _standard_error(values: npt.NDArray[np.float64], groups: list[str], seed: int, samples: int) -> float:
+def draw_means(
+    values: npt.NDArray[np.float64], groups: Sequence[str], seed: int, samples: int
+) -> npt.NDArray[np.float64]:
+    """Means of the values of songs, `samples` of them, each over groups drawn with replacement.
+
+    `groups` names the group of each song: what hangs together is drawn together.
+    """
     codes, _ = pd.factorize(np.array(groups, dtype=object))
     sums, sizes = np.bincount(codes, weights=values), np.bincount(codes)
     random = np.random.default_rng(seed)
     draws = random.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=samples)
-    return float(np.std((draws @ sums) / (draws @ sizes)))
+    return np.asarray((draws @ sums) / (draws @ sizes))
 
 
 def learning_rows(units: Units, config: settings.Config) -> list[dict[str, Any]]:
