@@ -21,6 +21,7 @@ def job(run: Run) -> None:
         moods = score_songs(
             run.read("deduped"),
             run.read("lyrics"),
+            run.read("embeddings"),
             run.read("topics"),
             run.read("audio_features"),
             run.ship(folder),
@@ -36,7 +37,7 @@ STEP: Step = Step(
     about="the mood of every song",
     job=job,
     # model_metrics is written with the model: as it changes, so does this step
-    reads=("deduped", "lyrics", "topics", "audio_features", "model_metrics"),
+    reads=("deduped", "lyrics", "embeddings", "topics", "audio_features", "model_metrics"),
     writes=("moods",),
     sections=("encoder", "score"),
 )

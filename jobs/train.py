@@ -16,9 +16,9 @@ def songs(run: Run) -> DataFrame:
         run.read("labelled"),
         run.read("deduped"),
         run.read("lyrics"),
+        run.read("embeddings"),
         run.read("topics"),
         run.read("audio_features"),
-        run.read("embeddings"),
         run.config.train,
         run.config.seed,
     )
@@ -45,7 +45,7 @@ STEP: Step = Step(
     name="train",
     about="train and compare the mood models",
     job=job,
-    reads=("labelled", "deduped", "lyrics", "topics", "audio_features", "embeddings"),
+    reads=("labelled", "deduped", "lyrics", "embeddings", "topics", "audio_features"),
     writes=("model_metrics", "training_curves", "model_predictions"),
     sections=("encoder", "train"),
 )

@@ -13,15 +13,16 @@ from songmood import config as settings
 from songmood.encoder import Encoder, encoder_id
 from songmood.models.neural import KINDS, NeuralModel
 from songmood.score import score_songs
-from songmood.tables import AUDIO, AUDIO_FEATURES, DEDUPED, LYRICS, MOODS, TOPICS
-from tiny_encoder import write_tiny_encoder
+from songmood.tables import AUDIO, AUDIO_FEATURES, DEDUPED, EMBEDDINGS, LYRICS, MOODS, TOPICS
+from tiny_encoder import WIDTH, write_tiny_encoder
 
 MOOD_NAMES = ["happy", "sad"]
+GLAD, GLOOMY = np.eye(WIDTH)[:2].tolist()
 
 
 @pytest.fixture(scope="module")
 def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A modified tBERT that has learnt that sun and valence are happy."""
+    """A fusion that has learnt that sun and valence are happy."""
     root = Path(__file__).resolve().parent.parent
     config = settings.load_config(
         root / "conf" / "base.yaml",
@@ -31,10 +32,11 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
     encoder = Encoder(write_tiny_encoder(tmp_path_factory.mktemp("tiny_score")), config.encoder)
     n = 40
     songs = pd.DataFrame({"mood": [0, 1] * n, "lyrics": ["sun dance smile", "rain tears cold"] * n})
+    songs["embedding"] = [GLAD, GLOOMY] * n
     songs["topic_weights"] = [[0.9, 0.1], [0.1, 0.9]] * n
     songs = songs.assign(**{name: np.linspace(0, 1, 2 * n) for name in AUDIO_FEATURES})
     songs["valence"] = [0.8, 0.2] * n
-    model = NeuralModel(KINDS["modified_tbert"], MOOD_NAMES, encoder, config.train, 1)
+    model = NeuralModel(KINDS["fusion"], MOOD_NAMES, encoder, config.train, 1)
     model.fit(songs, songs)
     folder = tmp_path_factory.mktemp("mood_score")
     model.save(folder)
@@ -43,6 +45,7 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 LYRICS_OF = {"both": "sun dance smile", "text": "rain tears cold", "blank": " ", "null": None}
+EMBEDDING_OF = {"both": GLAD, "text": GLOOMY}
 VALENCE_OF = {"both": 0.8, "audio": 0.2, "blank": 0.8, "nan": float("nan")}
 TOPICS_OF = {"both": [0.9, 0.1]}
 SONGS = ["both", "text", "audio", "blank", "null", "nan", "nothing"]
@@ -59,9 +62,11 @@ def score(spark: SparkSession, folder: Path, songs: list[str], partitions: int =
         for s in songs
         if s in VALENCE_OF
     ]
+    embedded = [(s, EMBEDDING_OF[s], "", "tiny") for s in songs if s in EMBEDDING_OF]
     return score_songs(
         table(deduped, DEDUPED.schema),
         table(lyrics, LYRICS.schema),
+        table(embedded, EMBEDDINGS.schema),
         table([(s, TOPICS_OF[s]) for s in songs if s in TOPICS_OF], TOPICS.schema),
         table(audio, AUDIO.schema),
         folder.name,
@@ -91,7 +96,7 @@ def test_a_row_for_every_song_with_lyrics_or_audio(spark: SparkSession, folder: 
 
 def test_it_is_the_model_itself(spark: SparkSession, folder: Path) -> None:
     (row,) = score(spark, folder, ["both"]).collect()
-    song = pd.DataFrame({"lyrics": ["sun dance smile"], "topic_weights": [[0.9, 0.1]]})
+    song = pd.DataFrame({"lyrics": ["sun dance smile"], "embedding": [GLAD], "topic_weights": [[0.9, 0.1]]})
     song = song.assign(**{**dict.fromkeys(AUDIO_FEATURES), "valence": 0.8})
     expected = NeuralModel.load(folder, 2).predict(song)
     assert row.hidden == pytest.approx(expected.hidden[0].tolist(), abs=1e-5)
@@ -108,7 +113,7 @@ def test_order_and_partitions_change_nothing(spark: SparkSession, folder: Path) 
 
 
 def test_moods_without_happy_have_no_p_happy(spark: SparkSession, folder: Path) -> None:
-    empty = [spark.createDataFrame([], table.schema) for table in (LYRICS, TOPICS)]
+    empty = [spark.createDataFrame([], table.schema) for table in (LYRICS, EMBEDDINGS, TOPICS)]
     deduped = spark.createDataFrame([("a", *[None] * (len(DEDUPED.columns) - 2), 1)], DEDUPED.schema)
     audio = spark.createDataFrame([("a", *[None] * 11, 0.9, "files")], AUDIO.schema)
     (row,) = score_songs(deduped, *empty, audio, folder.name, ["calm", "tense"], "m", 2).collect()

@@ -14,7 +14,10 @@ import pandas as pd
 import pytest
 import torch
 from pyspark.sql import DataFrame, SparkSession
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score, recall_score, roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.preprocessing import StandardScaler
 
 from conftest import as_rows
 from songmood import config as settings
@@ -24,8 +27,8 @@ from songmood.evaluate import evaluate, fit_temperature, mcnemar, temper
 from songmood.models.baselines import Majority
 from songmood.models.heads import Fusion, Head
 from songmood.models.lexicon import read_lexicon
+from songmood.models.linear import Reading, Words
 from songmood.models.neural import DESCRIPTION, HEAD, KINDS, NeuralModel, describe
-from songmood.models.words import Words
 from songmood.tables import (
     AUDIO,
     AUDIO_FEATURES,
@@ -92,12 +95,12 @@ def song_tables(
             values = {name: rng.random() for name in AUDIO_FEATURES} | {"key": i % 12, "mode": 1}
             values |= {"time_signature": 4, "valence": 0.6 if mood == names[0] else 0.4, "tempo": None}
             rows["audio_features"].append((song_id, *(values[name] for name in AUDIO_FEATURES), "files"))
-    wanted = (LABELLED, DEDUPED, LYRICS, TOPICS, AUDIO, EMBEDDINGS)
+    wanted = (LABELLED, DEDUPED, LYRICS, EMBEDDINGS, TOPICS, AUDIO)
     return {table.name: spark.createDataFrame(rows[table.name], table.schema) for table in wanted}
 
 
 def take(tables: Tables, config: settings.Config) -> DataFrame:
-    frames = (tables[table.name] for table in (LABELLED, DEDUPED, LYRICS, TOPICS, AUDIO, EMBEDDINGS))
+    frames = (tables[table.name] for table in (LABELLED, DEDUPED, LYRICS, EMBEDDINGS, TOPICS, AUDIO))
     return training_songs(*frames, config.train, config.seed)
 
 
@@ -430,7 +433,10 @@ def test_loading_never_unpickles(
     NeuralModel.load(trained.folder, batch_size=8)
 
 
-@pytest.mark.parametrize("name", [HEAD, "model.safetensors", DESCRIPTION, "words.safetensors", "words.json"])
+@pytest.mark.parametrize(
+    "name",
+    [HEAD, "model.safetensors", DESCRIPTION, "words.safetensors", "words.json", "reading.safetensors"],
+)
 def test_damaged_model_folder(trained: TrainedModels, tmp_path: Path, name: str) -> None:
     assert trained.folder is not None
     copy = Path(shutil.copytree(trained.folder, tmp_path / "mood"))
@@ -450,6 +456,7 @@ def test_other_models_keep_and_load_too(
 ) -> None:
     songs = pd.DataFrame({"lyrics": ["sun dance"] * 12 + ["rain tears"] * 12 + [None]})
     songs = songs.assign(topic_weights=None, mood=[0] * 12 + [1] * 13, **dict.fromkeys(AUDIO_FEATURES))
+    songs["embedding"] = [*Encoder(folder, READS).read(songs["lyrics"][:-1].tolist()), None]
     model = NeuralModel(KINDS[kind], ["happy", "sad"], Encoder(folder, READS), quick.train, 1)
     before = encoder_id(folder)
     assert model.fit(songs, songs)
@@ -511,6 +518,30 @@ def test_words_say_of_training_songs_what_they_learnt_from_others(tmp_path: Path
     loaded.load(tmp_path)
     np.testing.assert_allclose(loaded.read(songs), words.read(songs), atol=1e-5)
     assert np.isnan(words.read(pd.DataFrame({"lyrics": [None, " "]}))).all()
+
+
+def test_a_reading_says_what_it_learnt_from_other_songs(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    moods = np.array([0, 1, 2] * 20)
+    vectors = chance.normal(size=(60, 40)) + 2.5 * np.eye(40)[moods]
+    songs = pd.DataFrame({"embedding": [*vectors.tolist(), None], "mood": [*moods, 0]})
+    reading = Reading(3, seed=1)
+    said = reading.fit(songs)
+    assert np.isnan(said[-1]).all()
+    expected = cross_val_predict(  # scikit-learn's own: the same folds, scaled by all songs
+        LogisticRegression(C=Reading.strength, max_iter=1000),
+        StandardScaler().fit_transform(vectors),
+        moods,
+        cv=StratifiedKFold(5, shuffle=True, random_state=1),
+        method="decision_function",
+    )
+    np.testing.assert_allclose(said[:-1], expected, atol=1e-5)
+    assert (said[:-1].argmax(axis=1) == moods).mean() > 0.5  # by chance a third
+    reading.save(tmp_path)
+    loaded = Reading(3, seed=1)
+    loaded.load(tmp_path)
+    np.testing.assert_allclose(loaded.read(songs), reading.read(songs), atol=1e-6)
+    assert np.isnan(Reading(3, seed=1).fit(songs[:9])).all()  # three songs a mood: too few for five folds
 
 
 def test_words_of_three_moods_are_log_odds_of_scikit_learn() -> None:
@@ -629,7 +660,7 @@ def test_audio_alone_and_three_moods(
 def test_lyrics_alone(spark: SparkSession, folder: Path, quick: settings.Config, tmp_path: Path) -> None:
     tables = song_tables(spark, folder, {"happy": 30, "sad": 30}, audio=False)
     result = fit_models(take(tables, quick), folder, quick, tmp_path)
-    assert describe(tmp_path)["widths"].keys() == {"lyrics", "words", "lexicon", "topics"}
+    assert describe(tmp_path)["widths"].keys() == {"lyrics", "reading", "words", "lexicon", "topics"}
     assert len(as_rows(result.model_metrics)) == 2 * len(quick.train.models)
 
 

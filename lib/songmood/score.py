@@ -22,6 +22,7 @@ _READ = "song_id string, text_hash string, probabilities array<float>, hidden ar
 def score_songs(
     deduped: DataFrame,
     lyrics: DataFrame,
+    embeddings: DataFrame,
     topics: DataFrame,
     audio_features: DataFrame,
     folder_name: str,
@@ -35,7 +36,7 @@ def score_songs(
     is null if none of them is happy, text_hash if the song has no lyrics. A song's probabilities may
     differ in the seventh digit with the songs that share its batch.
     """
-    songs = song_parts(deduped.select("song_id"), lyrics, topics, audio_features)
+    songs = song_parts(deduped.select("song_id"), lyrics, embeddings, topics, audio_features)
     hashed = songs.withColumn("text_hash", F.sha2("lyrics", 256))
     # one pass of the model gives both arrays; a UDF column taken apart would run for each part
     read = spread(hashed).mapInPandas(_reader(folder_name, batch_size), _READ)

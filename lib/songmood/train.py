@@ -45,27 +45,25 @@ def training_songs(
     labelled: DataFrame,
     deduped: DataFrame,
     lyrics: DataFrame,
+    embeddings: DataFrame,
     topics: DataFrame,
     audio_features: DataFrame,
-    embeddings: DataFrame,
     config: settings.Train,
     seed: int,
 ) -> DataFrame:
     """The labelled songs that have lyrics or audio features, at most `train.max_songs` of them.
 
     Columns: song_id, mood, artist (normalised; the song's own id where it has none, so that it is
-    nobody's), embedding, and `songmood.models.SONG_COLUMNS`. Which songs are taken depends on ids
+    nobody's), and `songmood.models.SONG_COLUMNS`. Which songs are taken depends on ids
     and seed alone.
     """
     artist = normalised_artist(F.col("artist"))
     songs = labelled.select("song_id", "mood").join(deduped.select("song_id", "artist"), "song_id")
-    taken = (
-        song_parts(songs, lyrics, topics, audio_features)
+    return (
+        song_parts(songs, lyrics, embeddings, topics, audio_features)
         .orderBy(F.xxhash64("song_id", F.lit(seed)), "song_id")
         .limit(config.max_songs)
-    )
-    return taken.join(embeddings.select("song_id", "embedding"), "song_id", "left").withColumn(
-        "artist", F.when(artist == "", F.col("song_id")).otherwise(artist)
+        .withColumn("artist", F.when(artist == "", F.col("song_id")).otherwise(artist))
     )
 
 

@@ -6,7 +6,9 @@ A model takes songs as a pandas frame with the columns of `SONG_COLUMNS`; any of
 baselines.py    what the others are to beat: majority, naive Bayes, logistic regression on TF-IDF
 neural.py       the models over an encoder: simple and fine-tuned BERT, modified tBERT, the fusion
 heads.py        the nets that stand over the parts of a song
-parts.py        the parts of a song as numbers: words, topics, audio features
+parts.py        the parts of a song as numbers: topics, audio features
+lexicon.py      how glad or sad its words are by a published list
+linear.py       what a logistic regression says of its words, its reading and the lexicon
 trainer.py      training a net
 """
 
@@ -21,7 +23,7 @@ from pyspark.sql import functions as F
 
 from songmood.tables import AUDIO_FEATURES
 
-SONG_COLUMNS = ("lyrics", "topic_weights", *AUDIO_FEATURES)
+SONG_COLUMNS = ("lyrics", "embedding", "topic_weights", *AUDIO_FEATURES)
 
 # What the paper's table 1 says of its own songs: accuracy, precision, recall.
 PAPER = {
@@ -50,7 +52,7 @@ class Model(Protocol):
 
 
 def song_parts(
-    songs: DataFrame, lyrics: DataFrame, topics: DataFrame, audio_features: DataFrame
+    songs: DataFrame, lyrics: DataFrame, embeddings: DataFrame, topics: DataFrame, audio_features: DataFrame
 ) -> DataFrame:
     """Songs with what models see of them: the columns of `songs` and `SONG_COLUMNS`, null where missing.
 
@@ -61,6 +63,7 @@ def song_parts(
     has_audio = F.coalesce(*(F.col(name).cast("double") for name in AUDIO_FEATURES)).isNotNull()
     return (
         songs.join(texts, "song_id", "left")
+        .join(embeddings.select("song_id", "embedding"), "song_id", "left")
         .join(topics.select("song_id", "topic_weights"), "song_id", "left")
         .join(features, "song_id", "left")
         .where(F.col("lyrics").isNotNull() | has_audio)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from songmood.models.trainer import WeighedLoss
 
 # Beside other parts these are only centred: see `standardise`.
 _OWN_SCALE = ("lyrics", "topics")
+# Of log-odds at deviation 1, as two or three readers of the same lyrics share it.
+_FIRST_WEIGHT = 0.4
 
 
 class _Parts(nn.Module):  # type: ignore[misc]
@@ -105,11 +107,19 @@ class Fusion(_Parts):
     """A hidden layer for each part, added up through gates, then softmax over the moods.
 
     A part's gate, between 0 and 1, looks at all parts: how much it counts for this song. A missing
-    part adds nothing, so that a song of few parts is called less surely.
+    part adds nothing, so that a song of few parts is called less surely. Parts that are log-odds of the
+    moods already, `log_odds`, also go to the softmax by themselves, each with a weight. At first they
+    alone are heard: what the gates make of all parts is learnt as a correction of their sum.
     """
 
     def __init__(
-        self, widths: Mapping[str, int], moods: int, hidden_size: int, dropout: float, part_dropout: float
+        self,
+        widths: Mapping[str, int],
+        moods: int,
+        hidden_size: int,
+        dropout: float,
+        part_dropout: float,
+        log_odds: Sequence[str] = (),
     ) -> None:
         super().__init__(widths, moods, part_dropout)
         self.hidden_size = hidden_size
@@ -117,6 +127,10 @@ class Fusion(_Parts):
         self.gates = nn.Linear(hidden_size * len(widths) + len(widths), len(widths))
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size, moods)
+        self.log_odds = [i for i, part in enumerate(widths) if part in log_odds]
+        self.weights = nn.Parameter(torch.full((len(self.log_odds),), _FIRST_WEIGHT))
+        if self.log_odds:
+            nn.init.zeros_(self.output.weight)
 
     def forward(self, labels: Any = None, **parts: Any) -> dict[str, Any]:
         """Logits and hidden layer of songs; see `answer`."""
@@ -125,7 +139,10 @@ class Fusion(_Parts):
         said = [torch.tanh(expert(column)) for expert, column in zip(self.experts, columns, strict=True)]
         gates = torch.sigmoid(self.gates(torch.cat([*said, present], 1))) * present
         hidden = sum(gates[:, [i]] * part for i, part in enumerate(said))
-        return self.answer(self.output(self.dropout(hidden)), hidden, labels)
+        logits = self.output(self.dropout(hidden))
+        for weight, i in zip(self.weights, self.log_odds, strict=True):
+            logits = logits + weight * columns[i]
+        return self.answer(logits, hidden, labels)
 
 
 class TextNet(nn.Module):  # type: ignore[misc]

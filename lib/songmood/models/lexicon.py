@@ -1,4 +1,4 @@
-"""The lexicon part of a song: how glad or sad its words are by a published list (VADER's)."""
+"""How glad or sad its words are by a published list (VADER's)."""
 
 from __future__ import annotations
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +21,11 @@ from songmood import config as settings
 from songmood.encoder import WEIGHTS, Encoder, check_weights
 from songmood.errors import SongmoodError
 from songmood.evaluate import fit_temperature, temper
-from songmood.models import Loss, words
+from songmood.models import Loss
 from songmood.models.heads import Fusion, Head, TextNet
-from songmood.models.lexicon import read_lexicon
+from songmood.models.linear import LINEAR
 from songmood.models.parts import Array, count_topics, has_text, read_audio, read_topics, stack
 from songmood.models.trainer import make_optimizer, train_net
-from songmood.models.words import Words
 
 HEAD, DESCRIPTION = "head.safetensors", "mood.json"  # beside the encoder's own files
 
@@ -44,6 +44,7 @@ class Kind:
     tuned: bool = True
     fuses: bool = False
     optimizer: str | None = None  # else as train.optimizer says
+    head_pace: float = 1.0  # times train.head_learning_rate
 
     @property
     def tunes_encoder(self) -> bool:
@@ -59,7 +60,13 @@ MODIFIED_TBERT = Kind("modified_tbert", ("lyrics", "topics", "audio"))
 TBERT_NO_TOPICS = Kind("modified_tbert_no_topics", ("lyrics", "audio"))
 TBERT_NO_AUDIO = Kind("modified_tbert_no_audio", ("lyrics", "topics"))
 TBERT_LYRICS = Kind("modified_tbert_lyrics_only", ("lyrics",))
-FUSION = Kind("fusion", ("lyrics", "words", "lexicon", "topics", "audio"), fuses=True)
+FUSION = Kind(
+    "fusion",
+    ("lyrics", *LINEAR, "topics", "audio"),
+    tuned=False,
+    fuses=True,
+    head_pace=0.3,  # it begins with what the logistic regressions say, and should not run away from it
+)
 KINDS = {
     kind.name: kind
     for kind in (
@@ -85,9 +92,12 @@ class NeuralModel:
     - modified_tbert (fig. A.3): the fine-tuned encoder's reading, topics and audio features, one
       hidden layer; and the same without some of its parts.
     - fusion: each part has a hidden layer of its own, and a gate says how much each counts for a song
-      (Laurier et al. 2008 on why audio and lyrics are to be weighed against each other).
+      (Laurier et al. 2008 on why audio and lyrics are to be weighed against each other). Beside the
+      encoder's plain reading, topics and audio it has what logistic regressions say (`linear`), and
+      begins with the sum of that.
 
-    Where songs have a column `vector`, it is taken for the encoder's reading of their lyrics.
+    Where songs have a column `vector`, it is taken for the encoder's reading of their lyrics, else
+    `embedding` for the plain encoder's; without either they are read here.
 
     The tuned encoder has seen the training songs' moods, so its reading of them looks surer than it
     will be on others, and a head over it trusts it too much. Against that stand: the encoder's epoch
@@ -103,7 +113,7 @@ class NeuralModel:
         self.kind, self.moods, self.encoder = kind, list(moods), encoder
         self.config, self.seed = config, seed
         self.temperature = 1.0
-        self.words = Words(len(moods), seed)
+        self.linear = {part: LINEAR[part](len(moods), seed) for part in kind.parts if part in LINEAR}
         self.optimizer = kind.optimizer or config.optimizer
         self.head: Any = None
 
@@ -164,7 +174,8 @@ class NeuralModel:
         self.encoder.save(folder)
         state = {name: tensor.contiguous().cpu() for name, tensor in self.head.state_dict().items()}
         save_file(state, str(folder / HEAD), metadata={"format": "pt"})
-        self.words.save(folder)
+        for part in self.linear.values():
+            part.save(folder)
         description = {
             "model": self.kind.name,
             "moods": self.moods,
@@ -187,7 +198,8 @@ class NeuralModel:
         config = settings.Train.model_validate(known["train"])
         model = cls(KINDS[known["model"]], known["moods"], encoder, config, known["seed"])
         model.temperature = known["temperature"]
-        model.words.load(folder)
+        for part in model.linear.values():
+            part.load(folder)
         model.head = model._head(known["widths"], known["hidden_size"])
         model.head.load_state_dict(load_file(str(folder / HEAD)))
         model.head.eval()
@@ -196,23 +208,27 @@ class NeuralModel:
     # -- within ------------------------------------------------------------------------------
 
     def _head(self, widths: Mapping[str, int], hidden_size: int) -> Head | Fusion:
-        net = Fusion if self.kind.fuses else Head
-        return net(widths, len(self.moods), hidden_size, self.config.dropout, self.config.part_dropout)
+        sizes = (widths, len(self.moods), hidden_size, self.config.dropout, self.config.part_dropout)
+        return Fusion(*sizes, log_odds=tuple(self.linear)) if self.kind.fuses else Head(*sizes)
 
     def _parts(self, songs: pd.DataFrame, fit: bool = False) -> dict[str, Array]:
         """The numbers of each part of the songs; NaN where missing."""
-        makers = {
-            "lyrics": lambda: (
-                stack(songs["vector"], self.encoder.width) if "vector" in songs else self.read_lyrics(songs)
-            ),
-            "words": lambda: self.words.fit(songs) if fit else self.words.read(songs),
-            "lexicon": lambda: read_lexicon(songs),
+        makers: dict[str, Callable[[], Array]] = {
+            "lyrics": lambda: self._lyrics(songs),
             "topics": lambda: read_topics(
                 songs, self.head.widths["topics"] if self.head else count_topics(songs)
             ),
             "audio": lambda: read_audio(songs),
+            **{name: partial(part.fit if fit else part.read, songs) for name, part in self.linear.items()},
         }
         return {part: makers[part]() for part in (self.head.widths if self.head else self.kind.parts)}
+
+    def _lyrics(self, songs: pd.DataFrame) -> Array:
+        # the plain encoder has read all songs already, for the table `embeddings`
+        for column in ("vector", *(() if self.kind.tuned else ("embedding",))):
+            if column in songs:
+                return stack(songs[column], self.encoder.width)
+        return self.read_lyrics(songs)
 
     def _predict(self, parts: Mapping[str, Array]) -> Prediction:
         self.head.eval().to("cpu")
@@ -231,13 +247,17 @@ class NeuralModel:
                 for i, mood in enumerate(moods.tolist())
             ]
 
-        groups = [{"params": list(self.head.parameters()), "lr": self.config.head_learning_rate}]
+        rate = self.config.head_learning_rate * self.kind.head_pace
         return train_net(
             self.head,
             rows("train", train["mood"]),
             rows("validation", validation["mood"]),
             collate=_collate_parts,
-            optimizer=make_optimizer(self.optimizer, groups, self.config.weight_decay),
+            optimizer=make_optimizer(
+                self.optimizer,
+                [{"params": list(self.head.parameters()), "lr": rate}],
+                self.config.weight_decay,
+            ),
             epochs=self.config.head_epochs,
             patience=self.config.patience,
             config=self.config,
@@ -298,8 +318,9 @@ def describe(folder: Path) -> dict[str, Any]:
         raise SongmoodError(
             f"the mood model {folder} has no readable {DESCRIPTION} ({error}): {advice}"
         ) from None
-    if "words" in known["widths"]:
-        words.check(folder, advice)
+    for name, part in LINEAR.items():
+        if name in known["widths"]:
+            part.check(folder, advice)
     return known
 
 
