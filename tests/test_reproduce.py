@@ -141,13 +141,16 @@ def test_the_table_has_gains_with_their_errors(
     assert [row["model"] for row in rows] == ["majority", "tfidf_logistic", "modified_tbert"]
     majority, baseline, tbert = rows
     assert baseline["gain"] is None
-    one = pool(done[0], "majority", 5, 1)
-    other = pool(done[0], "tfidf_logistic", 5, 1)
-    assert one is not None
-    assert other is not None
-    right = [(p.probabilities.argmax(axis=1) == p.truth).astype(float) for p in (one, other)]
+    right = []
+    for model in ("majority", "tfidf_logistic"):
+        pooled = [p for seed in (1, 2) if (p := pool(done[0], model, 5, seed)) is not None]
+        assert len(pooled) == 2
+        right.append(np.mean([p.probabilities.argmax(axis=1) == p.truth for p in pooled], axis=0))
     assert majority["gain"] == pytest.approx((right[0] - right[1]).mean())
+    assert baseline["accuracy"] == pytest.approx(right[1].mean())
     # three songs an artist: the error is that of the artists' sums
+    width = 2 * 1.96 * right[1].reshape(40, 3).sum(axis=1).std() / 3 / np.sqrt(40)
+    assert baseline["accuracy_high"] - baseline["accuracy_low"] == pytest.approx(width, rel=0.3)
     sums = (right[0] - right[1]).reshape(40, 3).sum(axis=1)
     assert majority["gain_error"] == pytest.approx(sums.std() / 3 / np.sqrt(40), rel=0.3)
     assert majority["mcnemar_p"] is None
@@ -161,7 +164,10 @@ def test_the_learning_curve_and_the_optimisers(
 ) -> None:
     learning = learning_rows(done[0], config)
     assert [(row["model"], row["seed"]) for row in learning] == [("tfidf_logistic", s) for s in (1, 2, 1, 2)]
+    assert learning[0]["songs"] == learning[1]["songs"]  # the seeds meet in a point
     assert learning[0]["songs"] * 2 == pytest.approx(learning[2]["songs"], abs=1)
+    none = config.reproduce.model_copy(update={"learning_shares": ()})
+    assert learning_rows(done[0], config.model_copy(update={"reproduce": none})) == []
     curves = list(optimizer_curves(done[0], config))
     assert [(curve["optimizer"], curve["seed"]) for curve in curves] == [("sgd", 1), ("sgd", 2)]
     assert len({curve["rate"] for curve in curves}) == 1

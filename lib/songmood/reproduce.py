@@ -8,6 +8,7 @@ again, so a stopped run goes on, and a wider grid only adds to what is known.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -205,38 +206,46 @@ def pool(units: Units, model: str, folds: int, seed: int) -> Pooled | None:
 def table_rows(units: Units, artists: dict[str, str], config: settings.Config) -> list[dict[str, Any]]:
     """A row for each model: figures of all songs, each tested once a seed, and its gain over the baseline.
 
-    Figures are means over seeds; their intervals, the gain's standard error (`gain_error`) and the
-    p-value against the model before are of the first seed. The gain's error is by drawing artists, whose
-    songs hang together.
+    Figures and gains are means over seeds. The interval of accuracy and the gain's standard error
+    (`gain_error`) are by drawing artists, whose songs hang together. The p-value against the model before
+    is of the first seed.
     """
     seeds, folds = config.reproduce.seeds, config.reproduce.folds
-    baseline = pool(units, BESIDE, folds, seeds[0])
+    baseline = {seed: one for seed in seeds if (one := pool(units, BESIDE, folds, seed)) is not None}
     rows: list[dict[str, Any]] = []
     before: npt.NDArray[np.int64] | None = None
     for model in (name for name in settings.MODELS if name in config.reproduce.models):
-        of_seed = [one for seed in seeds if (one := pool(units, model, folds, seed)) is not None]
+        of_seed = {seed: one for seed in seeds if (one := pool(units, model, folds, seed)) is not None}
         if not of_seed:
             continue
         samples = config.train.bootstrap_samples
-        figures = [evaluate(one.moods, one.truth, one.probabilities, seeds[0], samples) for one in of_seed]
-        first = of_seed[0]
+        pooled = list(of_seed.values())
+        figures = [evaluate(one.moods, one.truth, one.probabilities, seeds[0], samples) for one in pooled]
+        first = pooled[0]
         guesses = first.probabilities.argmax(axis=1)
+        of_artists = [artists[song] for song in first.song_ids]
         row: dict[str, Any] = {**figures[0], "model": model, "seeds": len(of_seed)}
         for name in METRICS:
             known = [value for of in figures if (value := of[name]) is not None]
             row[name] = float(np.mean(known)) if known else None
-        row["train_seconds"] = float(np.mean([one.train_seconds for one in of_seed]))
+        drawn = draw_means(np.mean([_right(one) for one in pooled], axis=0), of_artists, seeds[0], samples)
+        row["accuracy_low"], row["accuracy_high"] = map(float, np.percentile(drawn, [2.5, 97.5]))
+        row["train_seconds"] = float(np.mean([one.train_seconds for one in pooled]))
         row["mcnemar_p"] = mcnemar(first.truth, guesses, before) if before is not None else None
         row["gain"] = row["gain_error"] = None
-        if baseline is not None and model != BESIDE:
-            gains = (guesses == first.truth).astype(float)
-            gains -= baseline.probabilities.argmax(axis=1) == baseline.truth
+        both = [seed for seed in of_seed if seed in baseline]
+        if both and model != BESIDE:
+            gains = np.mean([_right(of_seed[seed]) - _right(baseline[seed]) for seed in both], axis=0)
             row["gain"] = float(gains.mean())
-            of_artists = [artists[song] for song in first.song_ids]
             row["gain_error"] = float(np.std(draw_means(gains, of_artists, seeds[0], samples)))
         rows.append(row)
         before = guesses
     return rows
+
+
+def _right(pooled: Pooled) -> npt.NDArray[np.float64]:
+    """For each song 1 if its likeliest mood is the true one, else 0."""
+    return np.asarray(pooled.probabilities.argmax(axis=1) == pooled.truth, dtype=np.float64)
 
 
 def draw_means(
@@ -254,22 +263,20 @@ def draw_means(
 
 
 def learning_rows(units: Units, config: settings.Config) -> list[dict[str, Any]]:
-    """For the learning curve: model, songs, accuracy of each seed on the first fold's test songs."""
+    """For the learning curve: model, seed, songs, accuracy on the first fold's test songs.
+
+    `songs` is the mean over seeds, which split a little differently, so that they meet in a point. None
+    without `reproduce.learning_shares`: all songs alone are no curve.
+    """
     rows = []
-    for model in config.reproduce.learning_models:
-        for share in sorted({*config.reproduce.learning_shares, 1.0}):
-            for seed in config.reproduce.seeds:
-                unit = units.get(unit_name(model, 0, seed, share))
-                if unit is not None:
-                    right = np.argmax(unit["probabilities"], axis=1) == np.array(unit["mood"])
-                    rows.append(
-                        {
-                            "model": model,
-                            "seed": seed,
-                            "songs": unit["songs"],
-                            "accuracy": float(right.mean()),
-                        }
-                    )
+    shares = sorted({*config.reproduce.learning_shares, 1.0}) if config.reproduce.learning_shares else []
+    for model, share in itertools.product(config.reproduce.learning_models, shares):
+        found = {seed: units.get(unit_name(model, 0, seed, share)) for seed in config.reproduce.seeds}
+        known = {seed: unit for seed, unit in found.items() if unit is not None}
+        for seed, unit in known.items():
+            right = np.argmax(unit["probabilities"], axis=1) == np.array(unit["mood"])
+            songs = round(float(np.mean([one["songs"] for one in known.values()])))
+            rows.append({"model": model, "seed": seed, "songs": songs, "accuracy": float(right.mean())})
     return rows
 
 
