@@ -33,7 +33,7 @@ STEPS = {
     "audio, beside lyrics": ("modified_tbert_no_topics", "modified_tbert_lyrics_only"),
     "audio, beside lyrics and topics": ("modified_tbert", "modified_tbert_no_audio"),
     "tuning the encoder": ("fine_tuned_bert", "simple_bert"),
-    "gates, words and lexicon": ("fusion", "modified_tbert"),
+    "the fusion's regressions and gates, for tuning": ("fusion", "modified_tbert"),
 }
 
 

@@ -27,7 +27,7 @@ from songmood.evaluate import evaluate, fit_temperature, mcnemar, temper
 from songmood.models.baselines import Majority
 from songmood.models.heads import Fusion, Head
 from songmood.models.lexicon import read_lexicon
-from songmood.models.linear import Reading, Words
+from songmood.models.linear import Lexicon, Reading, Words
 from songmood.models.neural import DESCRIPTION, HEAD, KINDS, NeuralModel, describe
 from songmood.tables import (
     AUDIO,
@@ -435,7 +435,15 @@ def test_loading_never_unpickles(
 
 @pytest.mark.parametrize(
     "name",
-    [HEAD, "model.safetensors", DESCRIPTION, "words.safetensors", "words.json", "reading.safetensors"],
+    [
+        HEAD,
+        "model.safetensors",
+        DESCRIPTION,
+        "words.safetensors",
+        "words.json",
+        "reading.safetensors",
+        "lexicon.safetensors",
+    ],
 )
 def test_damaged_model_folder(trained: TrainedModels, tmp_path: Path, name: str) -> None:
     assert trained.folder is not None
@@ -505,6 +513,16 @@ def test_the_fusion_takes_a_missing_part_for_missing() -> None:
     torch.testing.assert_close(nothing["logits"][0], net.output.bias)
 
 
+def test_the_fusion_begins_with_the_sum_of_log_odds() -> None:
+    torch.manual_seed(0)
+    sizes = {"moods": 2, "hidden_size": 4, "dropout": 0.5, "part_dropout": 0.5}
+    net = Fusion({"words": 2, "reading": 2, "audio": 3}, **sizes, log_odds=("reading", "words")).eval()
+    words, reading = torch.tensor([[-1.0, 1], [-1, 1]]), torch.tensor([[2.0, -2], [math.nan, math.nan]])
+    first = net(words=words, reading=reading, audio=torch.rand(2, 3))["logits"].detach()
+    start = first - net.output.bias.detach()
+    torch.testing.assert_close(start, 0.4 * torch.tensor([[1.0, -1], [-1, 1]]))  # a missing part says nothing
+
+
 def test_words_say_of_training_songs_what_they_learnt_from_others(tmp_path: Path) -> None:
     rng = random.Random(0)
     texts = [" ".join(rng.choices("abcdefghijklmnop", k=8)) + f" only{i}" for i in range(60)]
@@ -542,6 +560,23 @@ def test_a_reading_says_what_it_learnt_from_other_songs(tmp_path: Path) -> None:
     loaded.load(tmp_path)
     np.testing.assert_allclose(loaded.read(songs), reading.read(songs), atol=1e-6)
     assert np.isnan(Reading(3, seed=1).fit(songs[:9])).all()  # three songs a mood: too few for five folds
+
+
+def test_the_lexicon_is_weighed_by_what_moods_it_goes_with(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    texts = [
+        " ".join(chance.choices(("love", "joy") if i % 2 else ("tears", "pain"), k=2)) + " the a of" * (i % 3)
+        for i in range(40)
+    ]
+    songs = pd.DataFrame({"lyrics": [*texts, None], "mood": [*([1, 0] * 20), 0]})
+    lexicon = Lexicon(2, seed=1)
+    said = lexicon.fit(songs)
+    assert np.isnan(said[-1]).all()
+    assert (said[:-1].argmax(axis=1) == songs["mood"][:-1]).all()
+    lexicon.save(tmp_path)
+    loaded = Lexicon(2, seed=1)
+    loaded.load(tmp_path)
+    np.testing.assert_array_equal(loaded.read(songs), lexicon.read(songs))
 
 
 def test_words_of_three_moods_are_log_odds_of_scikit_learn() -> None:
