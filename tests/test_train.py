@@ -413,7 +413,7 @@ def test_model_folder(trained: TrainedModels, tables: Tables, quick: settings.Co
     model = NeuralModel.load(trained.folder, batch_size=8)
     prediction = model.predict(songs)
     assert prediction.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    assert prediction.hidden.shape == (100, 8)
+    assert prediction.hidden.shape == (100, 8 + 2)  # and what the regressions say of each mood
     assert (model.hidden(songs) == prediction.hidden).all()
     accuracy = (prediction.probabilities.argmax(1) == (songs["mood"] == "sad")).mean()
     assert accuracy > 0.8

@@ -109,7 +109,8 @@ class Fusion(_Parts):
     A part's gate, between 0 and 1, looks at all parts: how much it counts for this song. A missing
     part adds nothing, so that a song of few parts is called less surely. Parts that are log-odds of the
     moods already, `log_odds`, also go to the softmax by themselves, each with a weight. At first they
-    alone are heard: what the gates make of all parts is learnt as a correction of their sum.
+    alone are heard: what the gates make of all parts is learnt as a correction of their sum, which
+    stands at the end of `hidden`.
     """
 
     def __init__(
@@ -140,8 +141,9 @@ class Fusion(_Parts):
         gates = torch.sigmoid(self.gates(torch.cat([*said, present], 1))) * present
         hidden = sum(gates[:, [i]] * part for i, part in enumerate(said))
         logits = self.output(self.dropout(hidden))
-        for weight, i in zip(self.weights, self.log_odds, strict=True):
-            logits = logits + weight * columns[i]
+        if self.log_odds:
+            summed = sum(weight * columns[i] for weight, i in zip(self.weights, self.log_odds, strict=True))
+            logits, hidden = logits + summed, torch.cat([hidden, summed], 1)
         return self.answer(logits, hidden, labels)
 
 

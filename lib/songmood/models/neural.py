@@ -77,7 +77,7 @@ KINDS = {
 
 
 class Prediction(NamedTuple):
-    """What a neural model says of songs: probabilities (songs, moods), hidden (songs, hidden size)."""
+    """What a neural model says of songs: probabilities (songs, moods), hidden (songs, its width)."""
 
     probabilities: Array
     hidden: Array
@@ -155,7 +155,7 @@ class NeuralModel:
         return self.predict(songs).probabilities
 
     def hidden(self, songs: pd.DataFrame) -> Array:
-        """The hidden layer; (songs, hidden size)."""
+        """What the softmax stands on: the hidden layer and, of the fusion, its moods' summed log-odds."""
         return self.predict(songs).hidden
 
     def read_lyrics(self, songs: pd.DataFrame) -> Array:
