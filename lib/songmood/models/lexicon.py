@@ -1,4 +1,4 @@
-"""How glad or sad its words are by a published list (VADER's)."""
+"""How glad or sad the words of a song are, by a published list (VADER's)."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ regression does not, and leaves the net over it a few numbers that it can weigh.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ VOCABULARY = "words.json"  # beside the weights and the encoder's own files
 _FOLDS = 5
 
 
-class LogOdds:
+class LogOdds(ABC):
     """A logistic regression that tells of songs the log-odds of each mood, around 0.
 
     What it says of the songs it learns from comes from other songs' moods (five folds): a head that
@@ -90,17 +91,17 @@ class LogOdds:
     def _file(cls, folder: Path) -> Path:
         return folder / f"{cls.name}.safetensors"
 
+    @abstractmethod
     def _known(self, songs: pd.DataFrame) -> npt.NDArray[np.bool_]:
         """Which songs have what is read here."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _learn_numbers(self, songs: pd.DataFrame) -> Any:
         """The numbers of training songs, (songs, width), having learnt from them how to take them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _numbers(self, songs: pd.DataFrame) -> Any:
         """The numbers of songs, (songs, width)."""
-        raise NotImplementedError
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
         assert self.coefficients is not None
@@ -180,9 +181,9 @@ class _Scaled(LogOdds):
         super().__init__(moods, seed)
         self.mean = self.deviation = np.zeros(0)
 
+    @abstractmethod
     def _vectors(self, songs: pd.DataFrame) -> npt.NDArray[np.float64]:
         """The numbers as they are, (songs, width)."""
-        raise NotImplementedError
 
     def _learn_numbers(self, songs: pd.DataFrame) -> Any:
         vectors = self._vectors(songs)
