@@ -2,6 +2,7 @@
 
 import train
 from songmood.encoder import resolve_encoder
+from songmood.fingerprint import code_fingerprint
 from songmood.report.table1 import render_table1
 from songmood.reproduce import (
     Units,
@@ -19,7 +20,7 @@ from songmood.train import training_frame
 def job(run: Run) -> None:
     config = run.config
     songs = training_frame(train.songs(run))
-    units = Units(run.store, folder_of(songs, config))
+    units = Units(run.store, folder_of(songs, config, code_fingerprint(train.STEP)))
     reproduce(songs, resolve_encoder(config.encoder.model), config, units, _say)
     rows = table_rows(units, dict(zip(songs["song_id"], songs["artist"], strict=True)), config)
     learning, curves = learning_rows(units, config), list(optimizer_curves(units, config))

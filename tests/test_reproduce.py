@@ -26,7 +26,7 @@ from songmood.reproduce import (
     write_table,
 )
 from songmood.store import Store
-from songmood.tables import AUDIO_FEATURES
+from songmood.tables import AUDIO_FEATURES, METRICS
 from tiny_encoder import HAPPY, NEUTRAL, SAD, WIDTH, write_tiny_encoder
 
 SETTINGS = (
@@ -68,7 +68,7 @@ def done(
     encoder: Path, config: settings.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Units, list[str]]:
     songs = made_songs()
-    units = Units(Store(str(tmp_path_factory.mktemp("warehouse"))), folder_of(songs, config))
+    units = Units(Store(str(tmp_path_factory.mktemp("warehouse"))), folder_of(songs, config, "code"))
     said: list[str] = []
     reproduce(songs, encoder, config, units, said.append)
     return units, said
@@ -112,17 +112,48 @@ def test_what_was_stopped_goes_on(
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
 
 
-def test_other_songs_or_settings_are_other_units(config: settings.Config) -> None:
+def test_other_songs_settings_or_code_are_other_units(config: settings.Config) -> None:
     songs = made_songs()
-    folder = folder_of(songs, config)
-    assert folder_of(made_songs(), config) == folder
-    assert folder_of(songs.assign(mood="sad"), config) != folder
-    dropout = config.train.model_copy(update={"dropout": 0.5})
-    assert folder_of(songs, config.model_copy(update={"train": dropout})) != folder
-    fold = config.train.model_copy(update={"fold": 3, "models": ("majority", "modified_tbert")})
-    assert folder_of(songs, config.model_copy(update={"train": fold})) == folder
-    once = config.train.model_copy(update={"refit": False})
-    assert folder_of(songs, config.model_copy(update={"train": once})) == folder
+    folder = folder_of(songs, config, "code")
+
+    def after(**train: Any) -> str:
+        changed = config.train.model_copy(update=train)
+        return folder_of(songs, config.model_copy(update={"train": changed}), "code")
+
+    assert folder_of(made_songs(), config, "code") == folder
+    assert folder_of(made_songs(), config, "other code") != folder
+    assert folder_of(songs.assign(mood="sad"), config, "code") != folder
+    assert after(dropout=0.5) != folder
+    assert after(fold=3, models=("majority", "modified_tbert")) == folder
+    assert after(refit=False, bootstrap_samples=7) == folder
+
+
+def test_models_that_cannot_be_trained_are_told_once(
+    encoder: Path, config: settings.Config, tmp_path: Path
+) -> None:
+    nothing: dict[str, None] = dict.fromkeys(("lyrics", "embedding", "topic_weights"))
+    songs = made_songs().assign(**nothing, **dict.fromkeys(AUDIO_FEATURES, 0.5))
+    songs["valence"] = (songs["mood"] == "happy") * 0.5
+    models = ("tfidf_logistic", "modified_tbert_no_audio", "base_network")
+    few = {"models": models, "seeds": (1,), "learning_shares": (), "optimizers": {}}
+    asked = config.model_copy(update={"reproduce": config.reproduce.model_copy(update=few)})
+    said: list[str] = []
+    reproduce(songs, encoder, asked, Units(Store(str(tmp_path)), "units"), said.append)
+    assert [line for line in said if "too few lyrics" in line] == [said[1]]
+    assert "tfidf_logistic, modified_tbert_no_audio" in said[1]
+    assert len(said) == 5 + 1
+
+
+def test_a_rare_mood_stays_in_a_small_share_of_the_songs(
+    encoder: Path, config: settings.Config, tmp_path: Path
+) -> None:
+    songs = made_songs().assign(artist=[f"artist {i}" for i in range(120)])
+    songs = songs.drop(songs.index[songs["mood"] == "sad"][11:])
+    few = {"models": ("tfidf_logistic",), "seeds": (1, 2, 3), "learning_shares": (0.1,), "optimizers": {}}
+    asked = config.model_copy(update={"reproduce": config.reproduce.model_copy(update=few)})
+    units = Units(Store(str(tmp_path)), "units")
+    reproduce(songs, encoder, asked, units, lambda _: None)  # by scikit-learn, which asks for two moods
+    assert [row["songs"] for row in learning_rows(units, asked)][:3] == [4 + 1] * 3  # of some 42 and 8
 
 
 def test_every_song_is_tested_once_a_seed(done: tuple[Units, list[str]]) -> None:
@@ -157,6 +188,23 @@ def test_the_table_has_gains_with_their_errors(
     assert baseline["accuracy"] > 0.7
     assert 0 <= tbert["mcnemar_p"] <= 1
     assert {row["n"] for row in rows} == {120}
+
+
+def test_the_table_is_of_the_songs_tested_where_folds_are_few(
+    done: tuple[Units, list[str]], config: settings.Config
+) -> None:
+    two = config.model_copy(update={"reproduce": config.reproduce.model_copy(update={"folds": 2})})
+    songs = made_songs()
+    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), two)
+    pooled = [p for seed in (1, 2) if (p := pool(done[0], "majority", 2, seed)) is not None]
+    assert pooled[0].song_ids != pooled[1].song_ids  # another seed deals other songs into the folds
+    assert rows[0]["n"] == len({song for of in pooled for song in of.song_ids}) < 120
+    right = [(of.probabilities.argmax(axis=1) == of.truth).mean() for of in pooled]
+    assert rows[0]["accuracy"] == pytest.approx(np.mean(right))
+    for row in rows:
+        for name in METRICS:
+            low, high = row[f"{name}_low"], row[f"{name}_high"]
+            assert low <= row[name] <= high or name == "calibration_error"
 
 
 def test_the_learning_curve_and_the_optimisers(

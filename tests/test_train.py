@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from pyspark.sql import DataFrame, SparkSession
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score, recall_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -29,6 +30,7 @@ from songmood.models.heads import Fusion, Head
 from songmood.models.lexicon import read_lexicon
 from songmood.models.linear import Lexicon, Reading, Words
 from songmood.models.neural import DESCRIPTION, HEAD, KINDS, NeuralModel, describe
+from songmood.splits import split_songs
 from songmood.tables import (
     AUDIO,
     AUDIO_FEATURES,
@@ -40,7 +42,7 @@ from songmood.tables import (
     TABLES,
     TOPICS,
 )
-from songmood.train import Comparison, TrainedModels, fit_models, split_songs, training_songs
+from songmood.train import Comparison, TrainedModels, fit_models, training_songs
 from tiny_encoder import HAPPY, NEUTRAL, SAD, write_tiny_encoder
 
 QUICK = (
@@ -477,6 +479,44 @@ def test_other_models_keep_and_load_too(
     assert encoder_id(folder) == before
 
 
+@pytest.mark.parametrize("kind", ["simple_bert", "fusion", "fine_tuned_bert"])
+def test_the_plain_reading_is_taken_from_the_table_and_a_tuned_one_is_not(
+    kind: str, folder: Path, quick: settings.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears"] * 8, "mood": [0, 1] * 8})
+    songs = songs.assign(topic_weights=None, **dict.fromkeys(AUDIO_FEATURES))
+    encoder = Encoder(folder, READS)
+    songs["embedding"] = list(encoder.read(songs["lyrics"].tolist()))
+    model = NeuralModel(KINDS[kind], ["happy", "sad"], encoder, quick.train, 1)
+    model.fit(songs, songs)
+    expected = model.predict_proba(songs)
+    other = songs.assign(embedding=[[1.0, *[0.0] * (encoder.width - 1)]] * len(songs))
+    if kind == "fine_tuned_bert":
+        np.testing.assert_array_equal(model.predict_proba(other), expected)
+    else:
+        assert not np.allclose(model.predict_proba(other), expected)
+        read_here = (
+            model.predict_proba(songs.drop(columns="embedding")) if kind == "simple_bert" else expected
+        )
+        np.testing.assert_allclose(read_here, expected, atol=1e-6)
+        monkeypatch.setattr(encoder, "read", lambda _: pytest.fail("read again"))
+        np.testing.assert_array_equal(model.predict_proba(songs), expected)
+
+
+@pytest.mark.parametrize("kind", ["modified_tbert", "fusion"])
+def test_validation_songs_without_lyrics_have_no_topics_either(
+    kind: str, folder: Path, quick: settings.Config
+) -> None:
+    audio = dict.fromkeys(AUDIO_FEATURES, 0.5)
+    songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears"] * 8, "mood": [0, 1] * 8}).assign(**audio)
+    songs["embedding"] = list(Encoder(folder, READS).read(songs["lyrics"].tolist()))
+    songs["topic_weights"] = [[0.7, 0.3], [0.2, 0.8]] * 8
+    bare = songs.assign(lyrics=None, embedding=None, topic_weights=None, valence=[0.1, 0.9] * 8)
+    model = NeuralModel(KINDS[kind], ["happy", "sad"], Encoder(folder, READS), quick.train, 1)
+    assert model.fit(songs, bare)
+    assert np.isfinite(model.predict_proba(pd.concat([songs, bare]))).all()
+
+
 def test_fine_tuning_changes_the_top_layers_only(folder: Path, quick: settings.Config) -> None:
     songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears"] * 8, "mood": [0, 1] * 8})
     before, after = Encoder(folder, READS), Encoder(folder, READS)
@@ -519,20 +559,19 @@ def test_the_fusion_begins_with_the_sum_of_log_odds() -> None:
     net = Fusion({"words": 2, "reading": 2, "audio": 3}, **sizes, log_odds=("reading", "words")).eval()
     words, reading = torch.tensor([[-1.0, 1], [-1, 1]]), torch.tensor([[2.0, -2], [math.nan, math.nan]])
     first = net(words=words, reading=reading, audio=torch.rand(2, 3))["logits"].detach()
-    start = first - net.output.bias.detach()
-    torch.testing.assert_close(start, 0.4 * torch.tensor([[1.0, -1], [-1, 1]]))  # a missing part says nothing
+    torch.testing.assert_close(first, 0.4 * torch.tensor([[1.0, -1], [-1, 1]]))  # a missing part says nothing
 
 
 def test_words_say_of_training_songs_what_they_learnt_from_others(tmp_path: Path) -> None:
     rng = random.Random(0)
     texts = [" ".join(rng.choices("abcdefghijklmnop", k=8)) + f" only{i}" for i in range(60)]
     songs = pd.DataFrame({"lyrics": texts, "mood": [0, 1] * 30})  # words that tell nothing of moods
-    words = Words(2, seed=1)
+    words = Words(2, 1, by_artist=False)
     said = words.fit(songs)
     assert ((said.argmax(axis=1) == songs["mood"]).mean()) < 0.7
     assert ((words.read(songs).argmax(axis=1) == songs["mood"]).mean()) >= 0.9  # by heart
     words.save(tmp_path)
-    loaded = Words(2, seed=1)
+    loaded = Words(2, 1, by_artist=False)
     loaded.load(tmp_path)
     np.testing.assert_allclose(loaded.read(songs), words.read(songs), atol=1e-5)
     assert np.isnan(words.read(pd.DataFrame({"lyrics": [None, " "]}))).all()
@@ -543,7 +582,7 @@ def test_a_reading_says_what_it_learnt_from_other_songs(tmp_path: Path) -> None:
     moods = np.array([0, 1, 2] * 20)
     vectors = chance.normal(size=(60, 40)) + 2.5 * np.eye(40)[moods]
     songs = pd.DataFrame({"embedding": [*vectors.tolist(), None], "mood": [*moods, 0]})
-    reading = Reading(3, seed=1)
+    reading = Reading(3, 1, by_artist=False)
     said = reading.fit(songs)
     assert np.isnan(said[-1]).all()
     expected = cross_val_predict(  # scikit-learn's own: the same folds, scaled by all songs
@@ -556,10 +595,12 @@ def test_a_reading_says_what_it_learnt_from_other_songs(tmp_path: Path) -> None:
     np.testing.assert_allclose(said[:-1], expected, atol=1e-5)
     assert (said[:-1].argmax(axis=1) == moods).mean() > 0.5  # by chance a third
     reading.save(tmp_path)
-    loaded = Reading(3, seed=1)
+    loaded = Reading(3, 1, by_artist=False)
     loaded.load(tmp_path)
     np.testing.assert_allclose(loaded.read(songs), reading.read(songs), atol=1e-6)
-    assert np.isnan(Reading(3, seed=1).fit(songs[:9])).all()  # three songs a mood: too few for five folds
+    assert np.isnan(
+        Reading(3, 1, by_artist=False).fit(songs[:9])
+    ).all()  # three songs a mood: too few for five folds
 
 
 def test_the_lexicon_is_weighed_by_what_moods_it_goes_with(tmp_path: Path) -> None:
@@ -569,21 +610,41 @@ def test_the_lexicon_is_weighed_by_what_moods_it_goes_with(tmp_path: Path) -> No
         for i in range(40)
     ]
     songs = pd.DataFrame({"lyrics": [*texts, None], "mood": [*([1, 0] * 20), 0]})
-    lexicon = Lexicon(2, seed=1)
+    lexicon = Lexicon(2, 1, by_artist=False)
     said = lexicon.fit(songs)
     assert np.isnan(said[-1]).all()
     assert (said[:-1].argmax(axis=1) == songs["mood"][:-1]).all()
     lexicon.save(tmp_path)
-    loaded = Lexicon(2, seed=1)
+    loaded = Lexicon(2, 1, by_artist=False)
     loaded.load(tmp_path)
     np.testing.assert_array_equal(loaded.read(songs), lexicon.read(songs))
 
 
 def test_words_of_three_moods_are_log_odds_of_scikit_learn() -> None:
-    songs = pd.DataFrame({"lyrics": ["sun", "rain", "fire"] * 8, "mood": [0, 1, 2] * 8})
-    words = Words(3, seed=1)
+    texts = ["sun and fire", "rain rain", "fire and rain", "and", "sun", "Fire!"] * 4
+    songs = pd.DataFrame({"lyrics": texts, "mood": [0, 1, 2] * 8})
+    words = Words(3, 1, by_artist=False)
     words.fit(songs)
-    np.testing.assert_array_equal(words.read(songs).argmax(axis=1), songs["mood"])
+    numbers = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"\w+").fit_transform(
+        texts
+    )
+    expected = LogisticRegression(max_iter=1000).fit(numbers, songs["mood"]).decision_function(numbers)
+    np.testing.assert_allclose(words.read(songs), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("by_artist", [True, False])
+def test_what_is_said_of_a_training_song_comes_from_other_artists(by_artist: bool) -> None:
+    # an artist sings of one thing, in one mood: only of the artist's own songs can one learn what it means
+    songs = pd.DataFrame(
+        [(f"thing{artist}", f"a{artist}", artist % 2) for artist in range(20) for _ in range(6)],
+        columns=["lyrics", "artist", "mood"],
+    )
+    words = Words(2, 1, by_artist=by_artist)
+    right = (words.fit(songs).argmax(axis=1) == songs["mood"]).mean()
+    assert right < 0.7 if by_artist else right == 1
+    for few in (2, 5):  # too few artists for five folds; folds that know one mood only
+        of_few = songs[songs["artist"].isin([f"a{n}" for n in (0, 1, 3, 5, 7)[:few]])]
+        assert np.isnan(Words(2, 1, by_artist=by_artist).fit(of_few)).all() == by_artist
 
 
 def test_the_lexicon_tells_glad_from_sad_words() -> None:
@@ -620,7 +681,7 @@ def test_class_weights_give_a_rare_mood_its_say(folder: Path, quick: settings.Co
         model.fit(songs, songs)
         said[weights] = float(model.predict_proba(songs)[0, 1])
         assert model.head.loss.weights.tolist() == ([0.625, 2.5] if weights else [1, 1])
-    assert said[False] == pytest.approx(0.2, abs=0.05)
+    assert said == {False: pytest.approx(0.2, abs=0.05), True: pytest.approx(0.5, abs=0.1)}
 
 
 def test_cross_fit_readings_come_from_encoders_that_have_not_seen_the_song(

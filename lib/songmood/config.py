@@ -244,12 +244,12 @@ class Train(Section):
 
 class Reproduce(Section):
     models: tuple[Baseline | NeuralModel, ...]
-    folds: Annotated[int, Field(ge=2, le=5)]
+    folds: Annotated[int, Field(ge=2, le=10)]
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
     optimizers: dict[Literal["adamw", "adagrad", "sgd", "sgd_momentum"], tuple[float, ...]]
     epochs: Count
     learning_models: tuple[Literal["tfidf_logistic"] | NeuralModel, ...]
-    learning_shares: tuple[Share, ...]
+    learning_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
 
 
 class Score(Section):

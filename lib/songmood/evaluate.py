@@ -34,19 +34,63 @@ def evaluate(
     the distance of the winner's probability from how often it is right, in ten bins of equal width.
     Low and high bound the middle 95% of figures of songs drawn anew with replacement.
     """
-    positive = list(moods).index(HAPPY) if len(moods) == 2 and HAPPY in moods else None
-    point = _figures(truth, probabilities, np.ones((1, len(truth))), positive)
-    draws = np.random.default_rng(seed).multinomial(
-        len(truth), np.full(len(truth), 1 / len(truth)), size=bootstrap_samples
-    )
-    drawn = _figures(truth, probabilities, draws.astype(float), positive)
+    point = figures_of_draws(moods, truth, probabilities, np.ones((1, len(truth))))
+    drawn = figures_of_draws(moods, truth, probabilities, draw(len(truth), seed, bootstrap_samples))
     figures: dict[str, float | int | None] = {"n": len(truth)}
     for name in METRICS:
-        figures[name] = _known(point[name][0])
-        known = drawn[name][np.isfinite(drawn[name])]
-        low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
-        figures |= {f"{name}_low": _known(low), f"{name}_high": _known(high)}
+        figures |= with_interval(name, point[name][0], drawn[name])
     return figures
+
+
+def figures_of_draws(
+    moods: Sequence[str], truth: Integers, probabilities: Floats, counts: Floats
+) -> dict[str, Floats]:
+    """METRICS of each draw, as `evaluate` has them; NaN where undefined.
+
+    `counts` (draws, songs) says how often a song is in a draw.
+    """
+    positive = list(moods).index(HAPPY) if len(moods) == 2 and HAPPY in moods else None
+    songs = len(truth)
+    one_hot = np.eye(len(moods))
+    guesses = probabilities.argmax(axis=1)
+    total = counts.sum(axis=1)
+    hits = counts @ one_hot[guesses]
+    actual = counts @ one_hot[truth]
+    right = counts @ (one_hot[truth] * (guesses == truth)[:, None])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(hits > 0, right / hits, 0.0)
+        recall = np.where(actual > 0, right / actual, 0.0)
+        f1 = np.where(hits + actual > 0, 2 * right / (hits + actual), 0.0)
+        winner = probabilities[np.arange(songs), guesses]
+        bins = np.eye(CALIBRATION_BINS)[
+            np.minimum((winner * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+        ]
+        gap = counts @ (bins * ((guesses == truth) - winner)[:, None])
+        losses = -np.log(np.clip(probabilities[np.arange(songs), truth], _SMALLEST, 1))
+        sides = range(1, 2) if len(moods) == 2 else range(len(moods))
+        areas = [_areas(truth == mood, probabilities[:, mood], counts) for mood in sides]
+        return {
+            "accuracy": right.sum(axis=1) / total,
+            "precision": precision.mean(axis=1) if positive is None else precision[:, positive],
+            "recall": recall.mean(axis=1) if positive is None else recall[:, positive],
+            "f1": f1.mean(axis=1),
+            "roc_auc": np.mean(areas, axis=0),
+            "log_loss": counts @ losses / total,
+            "calibration_error": np.abs(gap).sum(axis=1) / total,
+        }
+
+
+def draw(count: int, seed: int, samples: int) -> Floats:
+    """How often each of so many is drawn when as many are drawn with replacement; (samples, count)."""
+    share = np.full(count, 1 / count)
+    return np.random.default_rng(seed).multinomial(count, share, size=samples).astype(np.float64)
+
+
+def with_interval(name: str, value: float, drawn: Floats) -> dict[str, float | int | None]:
+    """A figure as `name`, the middle 95% of those drawn as `_low` and `_high`; None where unknown."""
+    known = drawn[np.isfinite(drawn)]
+    low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
+    return {name: _known(value), f"{name}_low": _known(low), f"{name}_high": _known(high)}
 
 
 def mcnemar(truth: Integers, one: Integers, other: Integers) -> float:
@@ -75,39 +119,6 @@ def fit_temperature(truth: Integers, probabilities: Floats) -> float:
 def temper(probabilities: Floats, temperature: float) -> Floats:
     """Probabilities (songs, moods) whose logits are divided by the temperature."""
     return np.asarray(softmax(np.log(np.maximum(probabilities, _SMALLEST)) / temperature, axis=1))
-
-
-def _figures(
-    truth: Integers, probabilities: Floats, counts: Floats, positive: int | None
-) -> dict[str, Floats]:
-    """Each metric of each draw; `counts` (draws, songs) says how often a song is in it. NaN if undefined."""
-    songs, moods = probabilities.shape
-    guesses = probabilities.argmax(axis=1)
-    total = counts.sum(axis=1)
-    hits = counts @ np.eye(moods)[guesses]
-    actual = counts @ np.eye(moods)[truth]
-    right = counts @ (np.eye(moods)[truth] * (guesses == truth)[:, None])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        precision = np.where(hits > 0, right / hits, 0.0)
-        recall = np.where(actual > 0, right / actual, 0.0)
-        f1 = np.where(hits + actual > 0, 2 * right / (hits + actual), 0.0)
-        winner = probabilities[np.arange(songs), guesses]
-        bins = np.eye(CALIBRATION_BINS)[
-            np.minimum((winner * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-        ]
-        gap = counts @ (bins * ((guesses == truth) - winner)[:, None])
-        losses = -np.log(np.clip(probabilities[np.arange(songs), truth], _SMALLEST, 1))
-        sides = range(1, 2) if moods == 2 else range(moods)
-        areas = [_areas(truth == mood, probabilities[:, mood], counts) for mood in sides]
-        return {
-            "accuracy": right.sum(axis=1) / total,
-            "precision": precision.mean(axis=1) if positive is None else precision[:, positive],
-            "recall": recall.mean(axis=1) if positive is None else recall[:, positive],
-            "f1": f1.mean(axis=1),
-            "roc_auc": np.mean(areas, axis=0),
-            "log_loss": counts @ losses / total,
-            "calibration_error": np.abs(gap).sum(axis=1) / total,
-        }
 
 
 def _areas(positive: npt.NDArray[np.bool_], scores: Floats, counts: Floats) -> Floats:

@@ -119,7 +119,7 @@ def package_versions() -> dict[str, str]:
     """Versions of the packages that make the results, for the manifest."""
     names = (
         "pyspark spark-nlp torch transformers gensim scikit-learn umap-learn pandas pyarrow numpy rapidfuzz "
-        "py3langid"
+        "py3langid vaderSentiment"
     )
     return {name: metadata.version(name) for name in names.split()}
 

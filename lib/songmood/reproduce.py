@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,11 +19,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from songmood import config as settings
-from songmood.evaluate import evaluate, mcnemar
+from songmood.evaluate import draw, figures_of_draws, mcnemar, with_interval
 from songmood.models import PAPER
+from songmood.splits import split_songs
 from songmood.store import Store
 from songmood.tables import METRICS
-from songmood.train import Comparison, mood_names, split_songs
+from songmood.train import Comparison, mood_names
+
+_Figures = dict[str, npt.NDArray[np.float64]]
 
 BESIDE = "tfidf_logistic"  # the baseline that every model's gain is measured from
 
@@ -45,14 +48,16 @@ class Units:
         self.store.write_json(f"{self.folder}/{name}.json", found)
 
 
-def folder_of(songs: pd.DataFrame, config: settings.Config) -> str:
-    """Where units of these songs and settings are: what they found depends on nothing else.
+def folder_of(songs: pd.DataFrame, config: settings.Config, code: str) -> str:
+    """Where units of these songs, settings and `code` are: what they found depends on nothing else.
 
-    `train.fold`, `seed`, which models are trained and what is reproduced are in a unit's name; a unit is
-    measured before the final model is made again.
+    `code` is the fingerprint of what trains. `train.fold`, `seed`, which models are trained and what is
+    reproduced are in a unit's name; a unit is measured before the final model is made again, and has no
+    interval yet.
     """
-    train = config.train.model_dump(mode="json", exclude={"models", "final_model", "fold", "refit"})
-    digest = hashlib.sha256(json.dumps([train, config.encoder.model_dump(mode="json")]).encode())
+    aside = {"models", "final_model", "fold", "refit", "bootstrap_samples"}
+    train = config.train.model_dump(mode="json", exclude=aside)
+    digest = hashlib.sha256(json.dumps([code, train, config.encoder.model_dump(mode="json")]).encode())
     columns = [name for name in songs if name != "embedding"]
     digest.update(pd.util.hash_pandas_object(songs[columns].astype(str), index=False).to_numpy().tobytes())
     return f"reproduce/{digest.hexdigest()[:12]}"
@@ -67,8 +72,10 @@ def reproduce(
 ) -> None:
     """Do every unit that `reproduce` asks for and that is not done; `say` tells each as it ends.
 
-    `songs` are those of songmood.train.training_songs, in the order of their ids.
+    `songs` are those of songmood.train.training_songs, in the order of their ids. `say` also tells which
+    models cannot be trained on them, once.
     """
+    say = _once(say)
     for seed in config.reproduce.seeds:
         for fold in range(config.reproduce.folds):
             _compare(songs, encoder_folder, _with(config, seed, fold=fold), units, say)
@@ -79,11 +86,24 @@ def reproduce(
         first = config.reproduce.seeds[0]
         losses = {}
         for rate in rates:
-            found = _tune(songs, encoder_folder, _with(config, first, optimizer=optimizer), rate, units, say)
+            of = _with(config, first, fold=0, optimizer=optimizer)
+            found = _tune(songs, encoder_folder, of, rate, units, say)
             losses[rate] = _last_loss(found["curve"])
         for seed in config.reproduce.seeds[1:]:
             best = min(losses, key=lambda rate: losses[rate])
-            _tune(songs, encoder_folder, _with(config, seed, optimizer=optimizer), best, units, say)
+            of = _with(config, seed, fold=0, optimizer=optimizer)
+            _tune(songs, encoder_folder, of, best, units, say)
+
+
+def _once(say: Callable[[str], None]) -> Callable[[str], None]:
+    told: set[str] = set()
+
+    def say_once(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            say(line)
+
+    return say_once
 
 
 def _with(config: settings.Config, seed: int, **train: Any) -> settings.Config:
@@ -114,7 +134,10 @@ def _compare(
         return
     frame, moods = _prepare(songs, config)
     train = frame[frame["split"] == "train"]
-    kept = train.sample(frac=share, random_state=config.seed) if share < 1 else train
+    kept = train
+    if share < 1:  # of every mood at least a song
+        of_moods = (of for _, of in train.groupby("mood"))
+        kept = pd.concat(of.sample(max(1, round(share * len(of))), random_state=seed) for of in of_moods)
     frame = frame.drop(train.index.difference(kept.index))
     trained = config.train.model_copy(update={"models": missing})
     done = Comparison(config.model_copy(update={"train": trained}))
@@ -132,6 +155,8 @@ def _compare(
         }
         units.add(names[model], found)
         say(f"{names[model]}: accuracy {figures[0]['accuracy']:.3f}")
+    for warning in done.warnings:
+        say(warning)
 
 
 def _tune(
@@ -143,7 +168,7 @@ def _tune(
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """A unit of the optimisers' comparison: fine-tuning's curve; the head learns no slower than usual."""
-    name = optimizer_unit(config.train.optimizer, rate, config.seed)
+    name = optimizer_unit(config.train.optimizer, rate, config.reproduce.epochs, config.seed)
     known = units.get(name)
     if known is not None:
         return known
@@ -171,9 +196,9 @@ def unit_name(model: str, fold: int, seed: int, share: float = 1.0) -> str:
     return f"{model}-fold{fold}-seed{seed}" + (f"-share{share:g}" if share < 1 else "")
 
 
-def optimizer_unit(optimizer: str, rate: float, seed: int) -> str:
+def optimizer_unit(optimizer: str, rate: float, epochs: int, seed: int) -> str:
     """The name of a unit of the optimisers' comparison."""
-    return f"optimizer-{optimizer}-{rate:g}-seed{seed}"
+    return f"optimizer-{optimizer}-{rate:g}-epochs{epochs}-seed{seed}"
 
 
 # -- what the units show -----------------------------------------------------------------------
@@ -204,62 +229,51 @@ def pool(units: Units, model: str, folds: int, seed: int) -> Pooled | None:
 
 
 def table_rows(units: Units, artists: dict[str, str], config: settings.Config) -> list[dict[str, Any]]:
-    """A row for each model: figures of all songs, each tested once a seed, and its gain over the baseline.
+    """A row for each model: figures of all songs that are tested, and its gain over the baseline.
 
-    Figures and gains are means over seeds. The interval of accuracy and the gain's standard error
-    (`gain_error`) are by drawing artists, whose songs hang together. The p-value against the model before
-    is of the first seed.
+    Figures and gains are means over seeds. Intervals and the gain's standard error (`gain_error`) are by
+    drawing artists, whose songs hang together: the same ones for every model and seed. The p-value
+    against the model before is of the first seed that both have.
     """
     seeds, folds = config.reproduce.seeds, config.reproduce.folds
-    baseline = {seed: one for seed in seeds if (one := pool(units, BESIDE, folds, seed)) is not None}
+    place = {artist: i for i, artist in enumerate(sorted(set(artists.values())))}
+    draws = draw(len(place), seeds[0], config.train.bootstrap_samples)
+    tested: dict[str, dict[int, Pooled]] = {
+        model: {seed: one for seed in seeds if (one := pool(units, model, folds, seed)) is not None}
+        for model in settings.MODELS
+        if model in config.reproduce.models
+    }
+
+    def figures(one: Pooled) -> _Figures:
+        """Of all songs (the first row), and of those of the artists of each draw."""
+        counts = draws[:, [place[artists[song]] for song in one.song_ids]]
+        everyone = np.ones((1, len(one.song_ids)))
+        return figures_of_draws(one.moods, one.truth, one.probabilities, np.vstack([everyone, counts]))
+
+    found = {model: {seed: figures(one) for seed, one in of.items()} for model, of in tested.items()}
     rows: list[dict[str, Any]] = []
-    before: npt.NDArray[np.int64] | None = None
-    for model in (name for name in settings.MODELS if name in config.reproduce.models):
-        of_seed = {seed: one for seed in seeds if (one := pool(units, model, folds, seed)) is not None}
-        if not of_seed:
-            continue
-        samples = config.train.bootstrap_samples
-        pooled = list(of_seed.values())
-        figures = [evaluate(one.moods, one.truth, one.probabilities, seeds[0], samples) for one in pooled]
-        first = pooled[0]
-        guesses = first.probabilities.argmax(axis=1)
-        of_artists = [artists[song] for song in first.song_ids]
-        row: dict[str, Any] = {**figures[0], "model": model, "seeds": len(of_seed)}
+    before: dict[int, Pooled] = {}
+    for model, of_seed in ((model, of_seed) for model, of_seed in tested.items() if of_seed):
+        row: dict[str, Any] = {"model": model, "seeds": len(of_seed)}
+        row["n"] = len({song for one in of_seed.values() for song in one.song_ids})
+        row["train_seconds"] = float(np.mean([one.train_seconds for one in of_seed.values()]))
         for name in METRICS:
-            known = [value for of in figures if (value := of[name]) is not None]
-            row[name] = float(np.mean(known)) if known else None
-        drawn = draw_means(np.mean([_right(one) for one in pooled], axis=0), of_artists, seeds[0], samples)
-        row["accuracy_low"], row["accuracy_high"] = map(float, np.percentile(drawn, [2.5, 97.5]))
-        row["train_seconds"] = float(np.mean([one.train_seconds for one in pooled]))
-        row["mcnemar_p"] = mcnemar(first.truth, guesses, before) if before is not None else None
-        row["gain"] = row["gain_error"] = None
-        both = [seed for seed in of_seed if seed in baseline]
-        if both and model != BESIDE:
-            gains = np.mean([_right(of_seed[seed]) - _right(baseline[seed]) for seed in both], axis=0)
-            row["gain"] = float(gains.mean())
-            row["gain_error"] = float(np.std(draw_means(gains, of_artists, seeds[0], samples)))
+            means = np.mean([of[name] for of in found[model].values()], axis=0)
+            row |= with_interval(name, means[0], means[1:])
+        row["mcnemar_p"] = row["gain"] = row["gain_error"] = None
+        both = next((seed for seed in of_seed if seed in before), None)
+        if both is not None:
+            guesses = (of[both].probabilities.argmax(axis=1) for of in (of_seed, before))
+            row["mcnemar_p"] = mcnemar(of_seed[both].truth, *guesses)
+        beside = found.get(BESIDE, {})
+        shared = [seed for seed in of_seed if seed in beside]
+        gains = [found[model][seed]["accuracy"] - beside[seed]["accuracy"] for seed in shared]
+        if gains and model != BESIDE:
+            mean = np.mean(gains, axis=0)
+            row |= {"gain": float(mean[0]), "gain_error": float(np.nanstd(mean[1:]))}
         rows.append(row)
-        before = guesses
+        before = of_seed
     return rows
-
-
-def _right(pooled: Pooled) -> npt.NDArray[np.float64]:
-    """For each song 1 if its likeliest mood is the true one, else 0."""
-    return np.asarray(pooled.probabilities.argmax(axis=1) == pooled.truth, dtype=np.float64)
-
-
-def draw_means(
-    values: npt.NDArray[np.float64], groups: Sequence[str], seed: int, samples: int
-) -> npt.NDArray[np.float64]:
-    """Means of the values of songs, `samples` of them, each over groups drawn with replacement.
-
-    `groups` names the group of each song: what hangs together is drawn together.
-    """
-    codes, _ = pd.factorize(np.array(groups, dtype=object))
-    sums, sizes = np.bincount(codes, weights=values), np.bincount(codes)
-    random = np.random.default_rng(seed)
-    draws = random.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=samples)
-    return np.asarray((draws @ sums) / (draws @ sizes))
 
 
 def learning_rows(units: Units, config: settings.Config) -> list[dict[str, Any]]:
@@ -282,15 +296,14 @@ def learning_rows(units: Units, config: settings.Config) -> list[dict[str, Any]]
 
 def optimizer_curves(units: Units, config: settings.Config) -> Iterator[dict[str, Any]]:
     """For figure 1: the units of each optimiser's best learning rate, a unit a seed."""
+    seeds, epochs = config.reproduce.seeds, config.reproduce.epochs
     for optimizer, rates in config.reproduce.optimizers.items():
-        tried = {
-            rate: units.get(optimizer_unit(optimizer, rate, config.reproduce.seeds[0])) for rate in rates
-        }
+        tried = {rate: units.get(optimizer_unit(optimizer, rate, epochs, seeds[0])) for rate in rates}
         known = {rate: _last_loss(unit["curve"]) for rate, unit in tried.items() if unit is not None}
         if known:
             best = min(known, key=lambda rate: known[rate])
-            for seed in config.reproduce.seeds:
-                unit = units.get(optimizer_unit(optimizer, best, seed))
+            for seed in seeds:
+                unit = units.get(optimizer_unit(optimizer, best, epochs, seed))
                 if unit is not None:
                     yield unit
 

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from songmood import config as settings
 from songmood.encoder import Encoder, encoder_id
@@ -24,10 +22,8 @@ from songmood.models import Model, song_parts
 from songmood.models.baselines import Majority, naive_bayes, tfidf_logistic
 from songmood.models.neural import FINE_TUNED_BERT, KINDS, Kind, NeuralModel
 from songmood.names import normalised_artist
+from songmood.splits import PARTS, SPLITS, deal, split_songs
 from songmood.tables import AUDIO_FEATURES, METRICS, MODEL_METRICS, MODEL_PREDICTIONS, TRAINING_CURVES, Table
-
-SPLITS = ("train", "validation", "test")
-PARTS = 10  # songs are dealt into so many, and splits are whole ones
 
 
 class TrainedModels(NamedTuple):
@@ -130,45 +126,6 @@ def _learn_again(songs: pd.DataFrame, encoder_folder: Path, done: Comparison) ->
     return model
 
 
-def split_songs(
-    moods: pd.Series[int], artists: pd.Series[str], names: Sequence[str], config: settings.Train, seed: int
-) -> npt.NDArray[Any]:
-    """The split of each song: 'train', 'validation' or 'test'; the moods are alike in all three.
-
-    Songs are dealt into ten parts; with `train.split_by` artist, all songs of an artist go into one.
-    `train.fold` says which of them are for test: over the folds, every song is tested on once.
-    The result depends on the songs' order. Raises SongmoodError if a split lacks a mood.
-    """
-    too_few = f"{artists.nunique()} artists are too few to keep them apart; set train.split_by to random"
-    if config.split_by == "artist" and artists.nunique() < PARTS:
-        raise SongmoodError(f"the labelled songs' {too_few}, or bring more labelled songs")
-    part = np.empty(len(moods), dtype=int)
-    for number, (_, rows) in enumerate(_deal(moods, artists, PARTS, config, seed)):
-        part[rows] = number
-    test = round(config.test_share * PARTS)
-    part = (part - config.fold * test) % PARTS
-    validation = test + round(config.validation_share * PARTS)
-    split = np.where(part < test, "test", np.where(part < validation, "validation", "train"))
-    for name in SPLITS:
-        for code, mood in enumerate(names):
-            if not ((split == name) & (moods.to_numpy() == code)).any():
-                raise SongmoodError(f"no {mood} song for {name}: {too_few}, or bring more labelled songs")
-    return split
-
-
-def _deal(
-    moods: pd.Series[int], artists: pd.Series[str], parts: int, config: settings.Train, seed: int
-) -> Iterator[tuple[Any, Any]]:
-    """Rows of all other parts and of one, for each of so many parts with the moods alike in each."""
-    if config.split_by == "artist":
-        # renamed at random rather than shuffled by the dealer, which versions of scikit-learn do differently
-        codes, known = pd.factorize(artists, sort=True)
-        renamed = np.random.default_rng(seed).permutation(len(known))[codes]
-        yield from StratifiedGroupKFold(n_splits=parts).split(moods, moods, renamed)
-    else:
-        yield from StratifiedKFold(n_splits=parts, shuffle=True, random_state=seed).split(moods, moods)
-
-
 class Comparison:
     """The models of one run: fitted one by one on the same split, and measured on it.
 
@@ -201,16 +158,15 @@ class Comparison:
     def learn(
         self, name: str, songs: pd.DataFrame, encoder_folder: Path
     ) -> tuple[Model, pd.DataFrame, float]:
-        """A fitted model, the songs as it reads them (`vector`), and the seconds of fitting.
+        """A fitted model, the songs as it reads them (with `vector`, if tuned), and the seconds of fitting.
 
         The encoder is tuned once, for all models that read with it.
         """
-        songs = songs.assign(vector=songs["embedding"])  # the plain encoder has read them already
         kind = KINDS.get(name)
         if kind is None:
             model = self._baseline(name)
             return model, songs, self._fit(name, model, songs)
-        if kind.tuned and _is_in_all_splits(songs, ["lyrics"]):
+        if kind.tuned and _can_be_learnt(songs, ["lyrics"]):
             if self._tuned is None:
                 self._tuned = self._tune(songs, encoder_folder)
             tuned, read, seconds = self._tuned
@@ -226,8 +182,9 @@ class Comparison:
         sees = {name: KINDS[name].parts if name in KINDS else ("lyrics",) for name in wanted}
         sees["majority"] = ()
         for part, columns in (("lyrics", ["lyrics"]), ("audio", list(AUDIO_FEATURES))):
-            alone = [name for name in wanted if set(sees[name]) == {part}]
-            if alone and not _is_in_all_splits(songs, columns):
+            # topics are of lyrics
+            alone = [name for name in wanted if set(sees[name]) - {"topics"} == {part}]
+            if alone and not _can_be_learnt(songs, columns):
                 wanted = [name for name in wanted if name not in alone]
                 what = part.replace("audio", "audio features")
                 self.warnings.append(
@@ -258,9 +215,8 @@ class Comparison:
         parts = self.config.train.cross_fit
         if parts > 1:
             train = songs[learnt]
-            for learn, tell in _deal(
-                train["mood"], train["artist"], parts, self.config.train, self.config.seed
-            ):
+            artists = train["artist"] if self.config.train.split_by == "artist" else None
+            for learn, tell in deal(train["mood"], artists, parts, self.config.seed):
                 other = self._neural(FINE_TUNED_BERT, Encoder(encoder_folder, self.config.encoder))
                 other.fit(train.iloc[learn], songs[songs["split"] == "validation"])
                 vectors[np.flatnonzero(learnt)[tell]] = other.read_lyrics(train.iloc[tell])
@@ -306,8 +262,8 @@ class Comparison:
             ]
 
 
-def _is_in_all_splits(songs: pd.DataFrame, columns: list[str]) -> bool:
-    """Whether training and validation songs have one of these columns at least."""
+def _can_be_learnt(songs: pd.DataFrame, columns: list[str]) -> bool:
+    """Whether a training song and a validation song have one of these columns at least."""
     there = songs[columns].notna().any(axis=1).groupby(songs["split"]).any()
     return bool(there.reindex(["train", "validation"], fill_value=False).all())
 
@@ -357,7 +313,8 @@ def model_card(model: NeuralModel, encoder: str, done: Comparison) -> str:
     lines = [
         f"# {model.kind.name}: the mood of a song",
         "",
-        f"Tells {' from '.join(model.moods)} by {', '.join(model.head.widths)}. Encoder: {encoder}, "
+        f"Tells {' from '.join(model.moods)} by {', '.join(_SEEN[part] for part in model.head.widths)}. "
+        f"Encoder: {encoder}, "
         f"reading at most {model.encoder.config.max_windows} windows of {model.encoder.max_tokens} "
         f"word pieces. Temperature {model.temperature:.2f}. Seed {done.config.seed}.",
         "",
@@ -379,9 +336,9 @@ def model_card(model: NeuralModel, encoder: str, done: Comparison) -> str:
         "## Limits",
         "",
         "One split, so small differences between models mean nothing: look at the intervals. Labels are what",
-        "listeners wrote, not what a song makes one feel. Lyrics beyond the windows above are not read.",
-        "The validation songs chose the epoch and the temperature, so their figures flatter; those of test",
-        "do not.",
+        "listeners wrote, not what a song makes one feel. The encoder reads no lyrics beyond the windows",
+        "above. The validation songs chose the epoch and the temperature, so their figures flatter; those of",
+        "test do not.",
         "",
     ]
     return "\n".join(lines)
@@ -392,6 +349,16 @@ _REFITTED = (
     "afterwards, from training and test songs: it has seen the moods of both.",
     "",
 )
+
+
+_SEEN = {  # the parts of a model, as a person reads of them
+    "lyrics": "the encoder's reading of the lyrics",
+    "reading": "a logistic regression on that reading",
+    "words": "one on the words",
+    "lexicon": "one on a list of glad and sad words",
+    "topics": "topics",
+    "audio": "audio features",
+}
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

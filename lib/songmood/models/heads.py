@@ -15,7 +15,8 @@ from songmood.models.trainer import WeighedLoss
 
 # Beside other parts these are only centred: see `standardise`.
 _OWN_SCALE = ("lyrics", "topics")
-# Of log-odds at deviation 1, as two or three readers of the same lyrics share it.
+# Parts that are log-odds are brought to deviation 1. Three of the same lyrics mostly agree, so their sum at
+# this weight has a deviation near 1 again: neither timid nor surer than any of them.
 _FIRST_WEIGHT = 0.4
 
 
@@ -132,6 +133,7 @@ class Fusion(_Parts):
         self.weights = nn.Parameter(torch.full((len(self.log_odds),), _FIRST_WEIGHT))
         if self.log_odds:
             nn.init.zeros_(self.output.weight)
+            nn.init.zeros_(self.output.bias)
 
     def forward(self, labels: Any = None, **parts: Any) -> dict[str, Any]:
         """Logits and hidden layer of songs; see `answer`."""

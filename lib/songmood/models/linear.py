@@ -17,12 +17,12 @@ import pandas as pd
 from safetensors.numpy import load_file, save_file
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
 from songmood.encoder import check_weights
 from songmood.errors import SongmoodError
 from songmood.models.lexicon import read_lexicon
 from songmood.models.parts import Array, has_text, is_list
+from songmood.splits import deal
 
 VOCABULARY = "words.json"  # beside the weights and the encoder's own files
 _FOLDS = 5
@@ -31,31 +31,36 @@ _FOLDS = 5
 class LogOdds(ABC):
     """A logistic regression that tells of songs the log-odds of each mood, around 0.
 
-    What it says of the songs it learns from comes from other songs' moods (five folds): a head that
-    stands over it must not take it for surer than it is on new songs.
+    What it says of the songs it learns from comes from other songs' moods (five folds), with `by_artist`
+    from other artists': a head that stands over it must not take it for surer than it is on new songs.
     """
 
     name = ""
     strength = 1.0  # the inverse of the L2 penalty
 
-    def __init__(self, moods: int, seed: int) -> None:
-        self.moods, self.seed = moods, seed
+    def __init__(self, moods: int, seed: int, by_artist: bool) -> None:
+        self.moods, self.seed, self.by_artist = moods, seed, by_artist
         self.coefficients: npt.NDArray[np.float64] | None = None
         self.intercept: npt.NDArray[np.float64] = np.zeros(moods)
 
     def fit(self, songs: pd.DataFrame) -> Array:
         """Learn from songs and their `mood`; log-odds (songs, moods) of the same songs, NaN if not known.
 
-        All are NaN, and nothing is learnt, where too few songs of a mood are known to take folds.
+        All are NaN, and nothing is learnt, where too few songs of a mood, or too few artists, are known to
+        take folds. Songs without a column `artist` are dealt into the folds one by one.
         """
         known = self._known(songs)
         moods, rows = songs["mood"].to_numpy()[known], np.flatnonzero(known)
         said = np.full((len(songs), self.moods), np.nan, dtype=np.float32)
-        if np.bincount(moods, minlength=self.moods).min() < _FOLDS:
+        artists = songs.loc[known, "artist"] if self.by_artist and "artist" in songs else None
+        fewest = np.bincount(moods, minlength=self.moods).min()
+        if fewest < _FOLDS or (artists is not None and artists.nunique() < _FOLDS):
+            return said
+        folds = list(deal(moods, artists, _FOLDS, self.seed))
+        if any(len(np.unique(moods[learn])) < self.moods for learn, _ in folds):
             return said
         numbers = self._learn_numbers(songs[known])
-        folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=self.seed)
-        for learn, tell in folds.split(moods, moods):
+        for learn, tell in folds:
             self._regress(numbers[learn], moods[learn])
             said[rows[tell]] = self._tell(numbers[tell])
         self._regress(numbers, moods)
@@ -126,8 +131,8 @@ class Words(LogOdds):
 
     name = "words"
 
-    def __init__(self, moods: int, seed: int) -> None:
-        super().__init__(moods, seed)
+    def __init__(self, moods: int, seed: int, by_artist: bool) -> None:
+        super().__init__(moods, seed, by_artist)
         self.vectorizer: Any = None
 
     def save(self, folder: Path) -> None:
@@ -177,8 +182,8 @@ class Words(LogOdds):
 class _Scaled(LogOdds):
     """Numbers of each song, brought to mean 0 and deviation 1 by the training songs."""
 
-    def __init__(self, moods: int, seed: int) -> None:
-        super().__init__(moods, seed)
+    def __init__(self, moods: int, seed: int, by_artist: bool) -> None:
+        super().__init__(moods, seed, by_artist)
         self.mean = self.deviation = np.zeros(0)
 
     @abstractmethod

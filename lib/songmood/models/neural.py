@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from songmood.evaluate import fit_temperature, temper
 from songmood.models import Loss
 from songmood.models.heads import Fusion, Head, TextNet
 from songmood.models.linear import LINEAR
-from songmood.models.parts import Array, count_topics, has_text, read_audio, read_topics, stack
+from songmood.models.parts import Array, count_topics, has_text, read_audio, stack
 from songmood.models.trainer import make_optimizer, train_net
 
 HEAD, DESCRIPTION = "head.safetensors", "mood.json"  # beside the encoder's own files
@@ -113,14 +113,19 @@ class NeuralModel:
         self.kind, self.moods, self.encoder = kind, list(moods), encoder
         self.config, self.seed = config, seed
         self.temperature = 1.0
-        self.linear = {part: LINEAR[part](len(moods), seed) for part in kind.parts if part in LINEAR}
+        by_artist = config.split_by == "artist"
+        self.linear = {p: LINEAR[p](len(moods), seed, by_artist) for p in kind.parts if p in LINEAR}
         self.optimizer = kind.optimizer or config.optimizer
         self.head: Any = None
 
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
         """Train the head, and the encoder where the kind says so; keep the best epoch on validation."""
         set_seed(self.seed)
-        parts = {"train": self._parts(train, fit=True), "validation": self._parts(validation)}
+        topics = count_topics(train) if "topics" in self.kind.parts else 0
+        parts = {
+            "train": self._parts(train, self.kind.parts, topics, fit=True),
+            "validation": self._parts(validation, self.kind.parts, topics),
+        }
         # a part no training song has cannot be learned, and must not be guessed at later
         widths = {
             part: parts["train"][part].shape[1]
@@ -146,7 +151,7 @@ class NeuralModel:
 
     def predict(self, songs: pd.DataFrame) -> Prediction:
         """Probabilities and the hidden layer (for a linear head: what it stands on)."""
-        said = self._predict(self._parts(songs))
+        said = self._predict(self._parts(songs, self.head.widths, self.head.widths.get("topics", 0)))
         tempered = temper(said.probabilities.astype(np.float64), self.temperature)
         return Prediction(tempered.astype(np.float32), said.hidden)
 
@@ -211,17 +216,17 @@ class NeuralModel:
         sizes = (widths, len(self.moods), hidden_size, self.config.dropout, self.config.part_dropout)
         return Fusion(*sizes, log_odds=tuple(self.linear)) if self.kind.fuses else Head(*sizes)
 
-    def _parts(self, songs: pd.DataFrame, fit: bool = False) -> dict[str, Array]:
-        """The numbers of each part of the songs; NaN where missing."""
+    def _parts(
+        self, songs: pd.DataFrame, parts: Iterable[str], topics: int, fit: bool = False
+    ) -> dict[str, Array]:
+        """The numbers of each part of the songs; NaN where missing. `topics` is how many there are."""
         makers: dict[str, Callable[[], Array]] = {
             "lyrics": lambda: self._lyrics(songs),
-            "topics": lambda: read_topics(
-                songs, self.head.widths["topics"] if self.head else count_topics(songs)
-            ),
+            "topics": lambda: stack(songs["topic_weights"], topics),
             "audio": lambda: read_audio(songs),
             **{name: partial(part.fit if fit else part.read, songs) for name, part in self.linear.items()},
         }
-        return {part: makers[part]() for part in (self.head.widths if self.head else self.kind.parts)}
+        return {part: makers[part]() for part in parts}
 
     def _lyrics(self, songs: pd.DataFrame) -> Array:
         # the plain encoder has read all songs already, for the table `embeddings`

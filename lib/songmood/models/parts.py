@@ -29,11 +29,6 @@ def read_audio(songs: pd.DataFrame) -> Array:
     return stacked
 
 
-def read_topics(songs: pd.DataFrame, topics: int) -> Array:
-    """The topic weights, (songs, topics)."""
-    return stack(songs["topic_weights"], topics)
-
-
 def count_topics(songs: pd.DataFrame) -> int:
     """How many topics the songs' weights are of; 0 if no song has any."""
     return max((len(row) for row in songs["topic_weights"] if is_list(row)), default=0)
