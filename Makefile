@@ -3,11 +3,14 @@ IN := ./spark-submit.sh --exec
 
 .PHONY: test test-fast check reproduce bench bench-funnel package
 
+# a file's tests stay together, for they share what is slow to make; files as they come: the longest first
+PYTEST := python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: check            ## style, types and every test
-	$(IN) python -m pytest
+	$(IN) $(PYTEST)
 
 test-fast:             ## without the whole runs
-	$(IN) python -m pytest -m "not slow"
+	$(IN) $(PYTEST) -m "not slow"
 
 check:                 ## style and types
 	$(IN) ruff check lib jobs tests setup.py

@@ -49,6 +49,7 @@ setup(
         "dev": [
             "pytest>=8",  # tests
             "pytest-timeout>=2.3",  # a hanging Spark job fails its test
+            "pytest-xdist>=3.3,<4",  # two test files at once: Java and Python wait for each other by turns
             "hypothesis>=6.100",  # text functions on any text
             "networkx>=3.2",  # oracle for duplicate groups
             "splink>=4,<5",  # the peer that dedupe is measured beside (make bench-funnel)

@@ -14,6 +14,14 @@ from songmood.config import Config, load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Java's second compiler pays on long programs only; on those of a minute it takes a core of two for nothing.
+os.environ["SPARK_SUBMIT_OPTS"] = f"{os.environ.get('SPARK_SUBMIT_OPTS', '')} -XX:TieredStopAtLevel=1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first, so that at the end none of two processes waits for the other."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
