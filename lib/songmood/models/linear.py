@@ -184,7 +184,8 @@ class _Scaled(LogOdds):
 
     def __init__(self, moods: int, seed: int, by_artist: bool) -> None:
         super().__init__(moods, seed, by_artist)
-        self.mean = self.deviation = np.zeros(0)
+        self.mean: npt.NDArray[Any] = np.zeros(0)
+        self.deviation: npt.NDArray[Any] = np.ones(0)
 
     @abstractmethod
     def _vectors(self, songs: pd.DataFrame) -> npt.NDArray[np.float64]:
