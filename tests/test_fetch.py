@@ -255,7 +255,7 @@ def test_the_pace_is_kept(fake: FakeServices, make_config: Make, tmp_path: Path)
     config = make_config(*fake.settings(), "fetch.genius.per_second=20", "fetch.threads=4")
     fetch("genius", names(30), config, tmp_path)
     assert len(fake.seen) == 60  # the search and the page
-    assert 10 <= fake.most_in_a_second() <= 20  # slower where another test takes the core
+    assert 15 <= fake.most_in_a_second() <= 20
 
 
 @pytest.mark.parametrize("threads", [1, 4])
