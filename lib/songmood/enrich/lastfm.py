@@ -51,8 +51,7 @@ class Transport(httpx.BaseTransport):  # type: ignore[misc,name-defined]
         return response
 
     def close(self) -> None:
-        """Close the connections."""
-        self._inner.close()
+        """Leave the connections open: pylast closes this after each request, while others are under way."""
 
 
 class LastFm:
