@@ -23,7 +23,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reader(folder: Path, max_tokens: int, **more: Any) -> Encoder:
     """An encoder that reads batches of two; if not said otherwise, one window of each text."""
-    config = {"model": str(folder), "pooling": "mean", "window_overlap": 0, "max_windows": 1, "batch_size": 2}
+    config = {
+        **{"model": str(folder), "read_by": "window", "pooling": "mean"},
+        **{"window_overlap": 0, "max_windows": 1, "batch_size": 2},
+    }
     return Encoder(folder, settings.Encoder.model_validate({**config, "max_tokens": max_tokens, **more}))
 
 
@@ -86,11 +89,51 @@ def test_a_text_of_windows_is_pooled_over_them(folder: Path, pooling: str) -> No
     np.testing.assert_allclose(whole[1], encoder.read(["night train"])[0], atol=1e-6)
 
 
-def test_a_text_of_half_a_million_characters_is_read(folder: Path) -> None:
-    encoder = reader(folder, 64, window_overlap=32, max_windows=8)
-    endless = "sun rain " * 60_000
+@pytest.mark.parametrize("pooling", ["mean", "max", "cls"])
+def test_by_line_a_text_is_the_mean_of_its_lines_as_often_as_they_are_sung(
+    folder: Path, pooling: str
+) -> None:
+    encoder = reader(folder, 64, pooling=pooling, read_by="line", max_windows=9)
+    chorus, verse = encoder.read(["sun dance smile", "rain on the road tears"])
+    song = "\n sun dance smile \r\n\n \t\nrain on the road tears\nsun dance smile\n"
+    by_hand = 2 * chorus + verse
+    found = encoder.read([song, "night train"])
+    np.testing.assert_allclose(found[0], by_hand / np.linalg.norm(by_hand), atol=1e-6)
+    np.testing.assert_allclose(
+        found[1], reader(folder, 64, pooling=pooling).read(["night train"])[0], atol=1e-6
+    )
+
+
+def test_by_line_a_line_too_long_is_read_in_windows_and_a_text_too_long_in_part(folder: Path) -> None:
+    encoder = reader(folder, 6, read_by="line", max_windows=2)  # [CLS] four words [SEP], twelve of a text
+    ids = encoder.tokenizer(" ".join(WORDS), add_special_tokens=False)["input_ids"]
+    pieces = [
+        window.token_ids[1:-1] for window in encoder.windows([" ".join(WORDS), "sun\nrain\ntears\nroad\nsun"])
+    ]
+    assert pieces == [ids[0:4], ids[4:8], [ids[0]], [ids[1]], [ids[2]], [ids[3]]]
+    assert len(encoder.windows(["", " \n "])) == 2
+
+
+def test_a_line_sung_again_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = reader(folder, 64, read_by="line", max_windows=9)
+    plain, seen = encoder.read_windows, []
+
+    def count(input_ids: Any, attention_mask: Any) -> Any:
+        seen.append(len(input_ids))
+        return plain(input_ids, attention_mask)
+
+    monkeypatch.setattr(encoder, "read_windows", count)
+    encoder.read(["sun dance\nrain\nsun dance", "rain\nroad", "sun dance"])
+    assert sum(seen) == 3
+
+
+@pytest.mark.parametrize("between", [" ", "\n"])
+@pytest.mark.parametrize("read_by", ["window", "line"])
+def test_a_text_of_half_a_million_characters_is_read(folder: Path, read_by: str, between: str) -> None:
+    encoder = reader(folder, 64, window_overlap=32, max_windows=8, read_by=read_by)
+    endless = f"sun rain{between}" * 60_000
     assert len(endless) > 500_000
-    assert len(encoder.windows([endless])) == 8
+    assert sum(len(window.token_ids) for window in encoder.windows([endless])) == 8 * 64
     assert np.isfinite(encoder.read([endless])).all()
 
 

@@ -202,6 +202,7 @@ class Topics(Section):
 
 class Encoder(Section):
     model: str
+    read_by: Literal["line", "window"]
     pooling: Literal["mean", "max", "cls"]
     max_tokens: Count
     window_overlap: Annotated[int, Field(ge=0)]

@@ -91,7 +91,7 @@ def encoder_fingerprint(config: settings.Config) -> str:
 
 
 class Window(NamedTuple):
-    """A piece of a text that the encoder reads at once: which text, and its token ids."""
+    """A piece of a text that the encoder reads at once, a line or less: which text, and its token ids."""
 
     text: int
     token_ids: list[int]
@@ -100,10 +100,13 @@ class Window(NamedTuple):
 class Encoder:
     """A transformer with its tokenizer: reads a text as one vector of length 1.
 
-    A text longer than `max_tokens` is read in windows that overlap by `window_overlap`, at most
-    `max_windows` of them; what is beyond is not read. Pooling over all its tokens: mean (of the last
-    layer), max, or cls (the mean of the windows' first tokens). No pooler is needed, so every encoder
-    will do; one that has a pooler loses it, unused. Raises SongmoodError where a window cannot overlap.
+    With `read_by` line, each line that is not blank is read for itself, and the text's vector is the
+    mean of its lines', each of length 1 and counted as often as it stands there: encoders of sentences
+    are made for a line's length. With window, a text is read at once. What is longer than `max_tokens`
+    is read in windows that overlap by `window_overlap`. Of a text as many word pieces are read as
+    `max_windows` full windows hold. Pooling over tokens: mean (of the last layer), max, or cls (the mean
+    of the windows' first tokens). No pooler is needed, so every encoder will do; one that has a pooler
+    loses it, unused. Raises SongmoodError where a window cannot overlap.
     """
 
     def __init__(self, folder: Path, config: settings.Encoder) -> None:
@@ -135,18 +138,23 @@ class Encoder:
         """The windows of all texts, in order; every text has one at least."""
         if not len(texts):
             return []
+        by_line = self.config.read_by == "line"
+        pieces = [
+            (i, piece) for i, text in enumerate(texts) for piece in (_lines(text) if by_line else [text])
+        ]
         cut = self.tokenizer(
-            list(texts),
+            [piece for _, piece in pieces],
             truncation=True,
             max_length=self.max_tokens,
             stride=self.config.window_overlap,
             return_overflowing_tokens=True,
         )
         found: list[Window] = []
-        count: Counter[int] = Counter()
-        for text, ids in zip(cut["overflow_to_sample_mapping"], cut["input_ids"], strict=True):
-            count[text] += 1
-            if count[text] <= self.config.max_windows:
+        read: Counter[int] = Counter()
+        for piece, ids in zip(cut["overflow_to_sample_mapping"], cut["input_ids"], strict=True):
+            text = pieces[piece][0]
+            read[text] += len(ids)
+            if read[text] <= self.config.max_windows * self.max_tokens:
                 found.append(Window(text, list(ids)))
         return found
 
@@ -167,7 +175,10 @@ class Encoder:
 
     def join_windows(self, windows: Any, texts: Any, count: int) -> Any:
         """Each text's vector of length 1, (count, width), from its windows' and whose they are; a tensor."""
-        if self.config.pooling == "max":
+        by_line = self.config.read_by == "line"
+        if by_line:
+            windows = torch.nn.functional.normalize(windows, dim=1)
+        if self.config.pooling == "max" and not by_line:
             joined = torch.full(
                 (count, windows.shape[1]), -torch.inf, dtype=windows.dtype, device=windows.device
             )
@@ -179,15 +190,17 @@ class Encoder:
     def read(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The vector of each text, length 1, float32 (texts, width), in the order given."""
         windows = self.windows(texts)
-        # little padding in a batch
-        order = sorted(range(len(windows)), key=lambda i: len(windows[i].token_ids))
-        parts = torch.zeros((len(windows), self.width))
+        # a chorus is read once; sorted, there is little padding in a batch
+        distinct = sorted({tuple(window.token_ids) for window in windows}, key=lambda ids: (len(ids), ids))
+        parts = torch.zeros((len(distinct), self.width))
         self.model.eval()
         with torch.inference_mode():
-            for start in range(0, len(order), self.config.batch_size):
-                rows = order[start : start + self.config.batch_size]
-                batch = self.pad([windows[i].token_ids for i in rows])
-                parts[rows] = self.read_windows(**{k: v.to(device()) for k, v in batch.items()}).cpu()
+            for start in range(0, len(distinct), self.config.batch_size):
+                batch = self.pad(distinct[start : start + self.config.batch_size])
+                said = self.read_windows(**{k: v.to(device()) for k, v in batch.items()})
+                parts[start : start + len(said)] = said.cpu()
+            place = {ids: i for i, ids in enumerate(distinct)}
+            parts = parts[[place[tuple(window.token_ids)] for window in windows]]
             texts_of = torch.tensor([window.text for window in windows], dtype=torch.long)
             vectors = self.join_windows(parts, texts_of, len(texts)).numpy()
         return np.asarray(vectors, dtype=np.float32)
@@ -262,6 +275,11 @@ def quiet() -> None:
     """Keep transformers' progress bars and hints off the terminal."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text that are not blank; of a blank text itself."""
+    return [line for line in map(str.strip, text.splitlines()) if line] or [text]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -208,7 +208,9 @@ class Comparison:
         other parts: as it will read songs it has never seen.
         """
         started = time.perf_counter()
-        tuned = self._neural(FINE_TUNED_BERT, Encoder(encoder_folder, self.config.encoder))
+        # in windows: dozens of lines a song, padded to the longest, would take memory that learning needs
+        reads = self.config.encoder.model_copy(update={"read_by": "window"})
+        tuned = self._neural(FINE_TUNED_BERT, Encoder(encoder_folder, reads))
         self._fit(FINE_TUNED_BERT.name, tuned, songs)
         vectors = tuned.read_lyrics(songs)
         learnt = songs["split"] == "train"
@@ -217,7 +219,7 @@ class Comparison:
             train = songs[learnt]
             artists = train["artist"] if self.config.train.split_by == "artist" else None
             for learn, tell in deal(train["mood"], artists, parts, self.config.seed):
-                other = self._neural(FINE_TUNED_BERT, Encoder(encoder_folder, self.config.encoder))
+                other = self._neural(FINE_TUNED_BERT, Encoder(encoder_folder, reads))
                 other.fit(train.iloc[learn], songs[songs["split"] == "validation"])
                 vectors[np.flatnonzero(learnt)[tell]] = other.read_lyrics(train.iloc[tell])
         return tuned, songs.assign(vector=list(vectors)), time.perf_counter() - started
@@ -315,8 +317,9 @@ def model_card(model: NeuralModel, encoder: str, done: Comparison) -> str:
         "",
         f"Tells {' from '.join(model.moods)} by {', '.join(_SEEN[part] for part in model.head.widths)}. "
         f"Encoder: {encoder}, "
-        f"reading at most {model.encoder.config.max_windows} windows of {model.encoder.max_tokens} "
-        f"word pieces. Temperature {model.temperature:.2f}. Seed {done.config.seed}.",
+        f"reading by {model.encoder.config.read_by}, at most {model.encoder.config.max_windows} times "
+        f"{model.encoder.max_tokens} word pieces. Temperature {model.temperature:.2f}. "
+        f"Seed {done.config.seed}.",
         "",
         "## Data",
         "",
@@ -336,7 +339,7 @@ def model_card(model: NeuralModel, encoder: str, done: Comparison) -> str:
         "## Limits",
         "",
         "One split, so small differences between models mean nothing: look at the intervals. Labels are what",
-        "listeners wrote, not what a song makes one feel. The encoder reads no lyrics beyond the windows",
+        "listeners wrote, not what a song makes one feel. The encoder reads no more of lyrics than is said",
         "above. The validation songs chose the epoch and the temperature, so their figures flatter; those of",
         "test do not.",
         "",
