@@ -57,7 +57,7 @@ QUICK = (
     "encoder.window_overlap=8",
 )
 READS = settings.Encoder(
-    model="", pooling="mean", max_tokens=32, window_overlap=8, max_windows=2, batch_size=8
+    model="", read_by="line", pooling="mean", max_tokens=32, window_overlap=8, max_windows=2, batch_size=8
 )
 Tables = dict[str, DataFrame]
 FINAL_TEST = ("fusion", "test")
@@ -558,7 +558,11 @@ def test_the_fusion_begins_with_the_sum_of_log_odds() -> None:
     net = Fusion({"words": 2, "reading": 2, "audio": 3}, **sizes, log_odds=("reading", "words")).eval()
     words, reading = torch.tensor([[-1.0, 1], [-1, 1]]), torch.tensor([[2.0, -2], [math.nan, math.nan]])
     first = net(words=words, reading=reading, audio=torch.rand(2, 3))["logits"].detach()
-    torch.testing.assert_close(first, 0.4 * torch.tensor([[1.0, -1], [-1, 1]]))  # a missing part says nothing
+    sums = 0.4 * torch.tensor([[1.0, -1], [-1, 1]])  # a missing part says nothing
+    torch.testing.assert_close(first, sums)
+    net.expect([0] * 29 + [1] * 9)  # 30 to 10: each mood has been seen once more, lest one be impossible
+    again = net(words=words, reading=reading, audio=torch.rand(2, 3))["logits"].detach()
+    torch.testing.assert_close((again - sums).diff(), torch.full((2, 1), -math.log(3)))
 
 
 def test_words_say_of_training_songs_what_they_learnt_from_others(tmp_path: Path) -> None:

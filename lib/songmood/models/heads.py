@@ -110,8 +110,8 @@ class Fusion(_Parts):
     A part's gate, between 0 and 1, looks at all parts: how much it counts for this song. A missing
     part adds nothing, so that a song of few parts is called less surely. Parts that are log-odds of the
     moods already, `log_odds`, also go to the softmax by themselves, each with a weight. At first they
-    alone are heard: what the gates make of all parts is learnt as a correction of their sum, which
-    stands at the end of `hidden`.
+    alone are heard, and how common each mood is (`expect`): what the gates make of all parts is learnt
+    as a correction of their sum, which stands at the end of `hidden`.
     """
 
     def __init__(
@@ -134,6 +134,12 @@ class Fusion(_Parts):
         if self.log_odds:
             nn.init.zeros_(self.output.weight)
             nn.init.zeros_(self.output.bias)
+
+    def expect(self, moods: Sequence[int]) -> None:
+        """Begin with how common each mood is among training songs: short training would not get there."""
+        counts = np.bincount(moods, minlength=self.output.out_features) + 1
+        logarithms = np.log(counts / counts.sum())
+        self.output.bias.data.copy_(torch.from_numpy(logarithms - logarithms.mean()))
 
     def forward(self, labels: Any = None, **parts: Any) -> dict[str, Any]:
         """Logits and hidden layer of songs; see `answer`."""

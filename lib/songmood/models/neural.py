@@ -139,6 +139,8 @@ class NeuralModel:
         self.head.standardise(parts["train"])
         if self.config.class_weights:
             self.head.loss.balance(train["mood"])
+        elif self.kind.fuses:
+            self.head.expect(train["mood"])
         if self.kind.tunes_encoder:
             curve = self._tune(train, validation)
             parts["validation"]["lyrics"] = self.read_lyrics(validation)
