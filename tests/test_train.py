@@ -662,6 +662,28 @@ def test_the_lexicon_tells_glad_from_sad_words() -> None:
     assert np.isfinite(read_lexicon(pd.DataFrame({"lyrics": ["...", "1"]}))).all()
 
 
+def test_the_fusions_regressions_learn_from_validation_songs_but_not_what_they_then_say_of_them(
+    folder: Path, quick: settings.Config
+) -> None:
+    chance = random.Random(1)
+    texts = [" ".join(chance.choices(["sun", "rain", "road", "train", "home"], k=6)) for _ in range(160)]
+    songs = pd.DataFrame({"lyrics": texts, "mood": [0, 1] * 80})  # words that tell nothing of moods
+    songs = songs.assign(topic_weights=None, artist=[f"a{i}" for i in range(160)])
+    songs = songs.assign(embedding=[[float(i == j) for j in range(160)] for i in range(160)])
+    songs = songs.assign(**dict.fromkeys(AUDIO_FEATURES))
+    train, validation = songs[:80], songs[80:].assign(lyrics=songs["lyrics"][80:] + " city")
+    config = quick.train.model_copy(update={"head_epochs": 2})
+    model = NeuralModel(KINDS["fusion"], ["happy", "sad"], Encoder(folder, READS), config, 1)
+    seen: dict[str, Any] = {}
+    model._fit_head = lambda parts, *_: seen.update(parts) or []  # type: ignore[method-assign,func-returns-value]
+    model.fit(train, validation)
+    assert "city" in model.linear["words"].vectorizer.get_feature_names_out()
+    said = np.vstack([seen[split]["reading"] for split in ("train", "validation")])
+    assert len(seen["train"]["reading"]) == len(seen["validation"]["reading"]) == 80
+    assert ((said.argmax(axis=1) == songs["mood"]).mean()) < 0.6
+    assert ((model.linear["reading"].read(songs).argmax(axis=1) == songs["mood"]).mean()) > 0.9  # by heart
+
+
 @pytest.mark.parametrize("optimizer", ["adagrad", "sgd", "sgd_momentum"])
 def test_other_optimisers_learn_too(optimizer: str, folder: Path, quick: settings.Config) -> None:
     songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears"] * 16, "mood": [0, 1] * 16})

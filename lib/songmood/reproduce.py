@@ -125,7 +125,7 @@ def _compare(
     say: Callable[[str], None],
     share: float = 1.0,
 ) -> None:
-    """Units of one fold, seed and share of the training songs; a learning curve is of few models."""
+    """Units of one fold, seed and share of the songs not tested; a learning curve is of few models."""
     wanted = config.reproduce.models if share == 1 else config.reproduce.learning_models
     fold, seed = config.train.fold, config.seed
     names: dict[str, str] = {m: unit_name(m, fold, seed, share) for m in settings.MODELS if m in wanted}
@@ -133,12 +133,12 @@ def _compare(
     if not missing:
         return
     frame, moods = _prepare(songs, config)
-    train = frame[frame["split"] == "train"]
-    kept = train
+    known = frame[frame["split"] != "test"]  # validation, too, for the fusion learns from it
+    kept = known
     if share < 1:  # of every mood at least a song
-        of_moods = (of for _, of in train.groupby("mood"))
-        kept = pd.concat(of.sample(max(1, round(share * len(of))), random_state=seed) for of in of_moods)
-    frame = frame.drop(train.index.difference(kept.index))
+        groups = (of for _, of in known.groupby(["split", "mood"]))
+        kept = pd.concat(of.sample(max(1, round(share * len(of))), random_state=seed) for of in groups)
+    frame = frame.drop(known.index.difference(kept.index))
     trained = config.train.model_copy(update={"models": missing})
     done = Comparison(config.model_copy(update={"train": trained}))
     done.moods = moods
@@ -338,7 +338,7 @@ def write_table(
     if learning:
         lines += [
             "",
-            "| model | songs learnt from | accuracy, mean over seeds | from | to |",
+            "| model | songs learnt from, validation included | accuracy, mean over seeds | from | to |",
             "| --- |" + " ---: |" * 4,
         ]
         for (model, songs), of in pd.DataFrame(learning).groupby(["model", "songs"])["accuracy"]:

@@ -103,7 +103,8 @@ class NeuralModel:
     will be on others, and a head over it trusts it too much. Against that stand: the encoder's epoch
     and the head's are those of the least validation loss, the validation songs having taught neither;
     the tuning is short and slow; the reading keeps its small scale (`Head.standardise`); and parts are
-    left out at random. Neither ever meets a test song. Probabilities are tempered so that validation
+    left out at random. The fusion's regressions learn from the validation songs, too, as what they say of
+    each comes from others. None ever meets a test song. Probabilities are tempered so that validation
     songs have the least log loss.
     """
 
@@ -122,9 +123,11 @@ class NeuralModel:
         """Train the head, and the encoder where the kind says so; keep the best epoch on validation."""
         set_seed(self.seed)
         topics = count_topics(train) if "topics" in self.kind.parts else 0
+        # `linear` learns from both: what it then says of each song comes from others
+        both = self._parts(pd.concat([train, validation]), self.kind.parts, topics, fit=True)
         parts = {
-            "train": self._parts(train, self.kind.parts, topics, fit=True),
-            "validation": self._parts(validation, self.kind.parts, topics),
+            "train": {part: values[: len(train)] for part, values in both.items()},
+            "validation": {part: values[len(train) :] for part, values in both.items()},
         }
         # a part no training song has cannot be learned, and must not be guessed at later
         widths = {
