@@ -12,8 +12,8 @@ from songmood.encoder import embedding_udf, is_text, spread
 def embed_lyrics(lyrics: DataFrame, folder_name: str, model_id: str, config: settings.Encoder) -> DataFrame:
     """The table `embeddings`: a vector of length 1 for every song whose lyrics are not blank.
 
-    The encoder's folder was shipped under `folder_name`. Lyrics longer than `encoder.max_tokens` are read in
-    windows, `encoder.max_windows` at most.
+    The encoder's folder was shipped under `folder_name`. How lyrics are read, and how much of them, is said
+    in songmood.encoder.Encoder.
     """
     read = embedding_udf(folder_name, config)
     texts = spread(lyrics.where(is_text(F.col("lyrics"))).select("song_id", "lyrics"))
