@@ -91,7 +91,7 @@ def encoder_fingerprint(config: settings.Config) -> str:
 
 
 class Window(NamedTuple):
-    """A piece of a text that the encoder reads at once, a line or less: which text, and its token ids."""
+    """A piece of a text that the encoder reads at once: which text, and its token ids."""
 
     text: int
     token_ids: list[int]
