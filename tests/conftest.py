@@ -16,8 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Two processes test at once, on two cores maybe: threads of torch in each would wait for one another's.
 os.environ["OMP_NUM_THREADS"] = "1"
-# Java's second compiler pays on long programs only; on those of a minute it takes a core of two for nothing.
-os.environ["SPARK_SUBMIT_OPTS"] = f"{os.environ.get('SPARK_SUBMIT_OPTS', '')} -XX:TieredStopAtLevel=1"
+# Java's second compiler and its concurrent collector pay on long programs and many cores; on those of a
+# minute they take a core of two for nothing.
+os.environ["SPARK_SUBMIT_OPTS"] = " ".join(
+    (os.environ.get("SPARK_SUBMIT_OPTS", ""), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

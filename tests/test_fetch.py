@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+import enrich
 from conftest import ROOT
 from fake_services import (
     CLIENT,
@@ -289,6 +290,19 @@ def test_a_budget_of_time(fake: FakeServices, make_config: Make, tmp_path: Path)
 def test_the_cache_is_open_to_one_run_only(tmp_path: Path) -> None:
     with RequestCache(tmp_path), pytest.raises(SongmoodError, match="another run"):
         RequestCache(tmp_path).__enter__()
+
+
+def test_enrich_goes_by_what_is_in_the_cache(make_config: Make, tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    folders = (f"fetch.cache={tmp_path / 'cache'}", f"paths.corpus={tmp_path / 'corpus'}")
+    config = make_config("enrich.tags=[files, lastfm]", *folders)
+    seen = [enrich.outside(config)]
+    for answers in (["one", "two"], [], ["three"]):
+        with RequestCache(tmp_path / "cache") as cache:
+            for request in answers:
+                cache.add("lastfm", Answer(request, "ok", "[]"))
+        seen.append(enrich.outside(config))
+    assert [seen.index(state) for state in seen] == [0, 1, 1, 3]
 
 
 def test_no_thread_is_left_waiting(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:

@@ -89,7 +89,6 @@ def test_a_run_goes_on_where_its_budget_ended_and_asks_nothing_twice(folder: Pat
         )
         assert code == 0, said
         assert "the clock seems to be set back" in said
-        asked = len(fake.seen)
         tags, audio = table(folder, "second", "tags"), table(folder, "second", "audio_features")
         songs = table(folder, "second", "deduped")
         assert set(tags["source"]) == {"lastfm"}
@@ -99,19 +98,17 @@ def test_a_run_goes_on_where_its_budget_ended_and_asks_nothing_twice(folder: Pat
         of_genius = failures[failures["source"] == "lyrics:genius"]
         assert set(of_genius["status"]) <= {"not_found", "not_asked"}
         assert not any(fake.tried[request] > 2 for request in fake.tried)
-        code, said = submit(
-            folder, "all", "--until", "enrich", "--run-id", "third", settings=switched_on(fake)
-        )
-        assert code == 0, said
-        assert len(fake.seen) == asked
-        assert manifest(folder, "third")["steps"][-1]["reused"]
+        answers = pd.read_parquet(folder / "demo/warehouse/requests/answers").query("source == 'lastfm'")
+        known = answers.groupby("request")["attempts"].max().sum()
+        # but for a retry that the budget cut off, what was asked is what is known
+        assert known <= len(fake.asked("/2.0/")) <= known + 2
 
 
 def test_keys_are_nowhere_after_a_run_that_fails(folder: Path) -> None:
     with fake_services() as fake:
         fake.respond = lambda path, body: (403, {}, f"{path} {body}")
-        settings = [*switched_on(fake), "fetch.cache=failing", "enrich.min_title_similarity=91"]
-        code, said = submit(folder, "all", "--until", "enrich", "--run-id", "refused", settings=settings)
+        settings = [*switched_on(fake), "fetch.cache=failing"]
+        code, said = submit(folder, "fetch", "--run-id", "refused", settings=settings)
         assert code == 0, said
         assert said.count("answers 403; the same command goes on") == 3
         settings.append("enrich.tags=[lastfm]")
