@@ -1,10 +1,11 @@
 """cluster: groups of songs that are alike, and a map of all songs."""
 
-from songmood.cluster import assign_clusters, cluster_selection, fit_clusters, song_features
 from songmood.run import Run, Step
 
 
 def job(run: Run) -> None:
+    from songmood.cluster import assign_clusters, cluster_selection, fit_clusters, song_features
+
     moods = run.read("moods")
     if moods.isEmpty():
         run.warn("no moods in this run: clusters are made from the plain encoder's embeddings and audio")

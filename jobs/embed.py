@@ -1,11 +1,12 @@
 """embed: read the lyrics with the plain encoder."""
 
-from songmood.embed import embed_lyrics
-from songmood.encoder import encoder_fingerprint, encoder_id, resolve_encoder
+from songmood.encoder_files import encoder_fingerprint, encoder_id, resolve_encoder
 from songmood.run import Run, Step
 
 
 def job(run: Run) -> None:
+    from songmood.embed import embed_lyrics
+
     encoder = run.config.encoder
     folder = resolve_encoder(encoder.model)
     lyrics = run.read("lyrics")

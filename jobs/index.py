@@ -1,11 +1,13 @@
 """index: keywords of each song, and the inverted index over lyrics."""
 
-from songmood.encoder import embedding_udf, encoder_fingerprint, resolve_encoder
+from songmood.encoder_files import encoder_fingerprint, resolve_encoder
 from songmood.index import choose_keywords, compare_keywords, index_lyrics
 from songmood.run import Run, Step
 
 
 def job(run: Run) -> None:
+    from songmood.encoder import embedding_udf
+
     tokens = run.read("tokens")
     if tokens.isEmpty():
         run.warn("no lyrics: nothing to index; the corpus folder lyrics/ supplies them")

@@ -1,23 +1,24 @@
 """reproduce: the paper's table 1 and figure 1 on this corpus, with folds, seeds and grids."""
 
 import train
-from songmood.encoder import resolve_encoder
+from songmood.encoder_files import resolve_encoder
 from songmood.fingerprint import code_fingerprint
-from songmood.report.table1 import render_table1
-from songmood.reproduce import (
-    Units,
-    folder_of,
-    learning_rows,
-    optimizer_curves,
-    reproduce,
-    table_rows,
-    write_table,
-)
 from songmood.run import Run, Step
-from songmood.train import training_frame
 
 
 def job(run: Run) -> None:
+    from songmood.report.table1 import render_table1
+    from songmood.reproduce import (
+        Units,
+        folder_of,
+        learning_rows,
+        optimizer_curves,
+        reproduce,
+        table_rows,
+        write_table,
+    )
+    from songmood.train import training_frame
+
     config = run.config
     songs = training_frame(train.songs(run))
     units = Units(run.store, folder_of(songs, config, code_fingerprint(train.STEP)))

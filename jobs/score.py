@@ -3,14 +3,15 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from songmood.encoder import encoder_id
-from songmood.models.neural import describe
+from songmood.encoder_files import encoder_id
 from songmood.run import Run, Step
-from songmood.score import score_songs
 from songmood.tables import MOODS
 
 
 def job(run: Run) -> None:
+    from songmood.models.neural import describe
+    from songmood.score import score_songs
+
     found = run.find_model("mood")
     if found is None:
         run.warn("no model was trained, so no song gets a mood")

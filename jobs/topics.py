@@ -1,10 +1,11 @@
 """topics: the topic distribution of each song, and the search for the topic model."""
 
 from songmood.run import Run, Step
-from songmood.topics import fit_topics, infer_topics
 
 
 def job(run: Run) -> None:
+    from songmood.topics import fit_topics, infer_topics
+
     tokens, embeddings = run.read("tokens"), run.read("embeddings")
     fitted = fit_topics(tokens, embeddings, run.config.topics, run.config.seed)
     if fitted.problem:

@@ -5,13 +5,14 @@ from tempfile import TemporaryDirectory
 
 from pyspark.sql import DataFrame
 
-from songmood.encoder import resolve_encoder
+from songmood.encoder_files import resolve_encoder
 from songmood.run import Run, Step
-from songmood.train import fit_models, training_songs
 
 
 def songs(run: Run) -> DataFrame:
     """The labelled songs, and what models see of them."""
+    from songmood.train import training_songs
+
     return training_songs(
         run.read("labelled"),
         run.read("deduped"),
@@ -25,6 +26,8 @@ def songs(run: Run) -> DataFrame:
 
 
 def job(run: Run) -> None:
+    from songmood.train import fit_models
+
     config = run.config
     encoder = resolve_encoder(config.encoder.model)
     with TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from conftest import as_rows
 from songmood import config as settings
 from songmood.embed import embed_lyrics
-from songmood.encoder import encoder_id
+from songmood.encoder_files import encoder_id
 from songmood.tables import EMBEDDINGS, LYRICS
 from tiny_encoder import WIDTH, write_tiny_encoder
 

@@ -10,8 +10,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from songmood import config as settings
-from songmood import encoder as encoder_module
-from songmood.encoder import Encoder, embedding_udf, encoder_id, resolve_encoder
+from songmood import encoder_files as files_module
+from songmood.encoder import Encoder, embedding_udf
+from songmood.encoder_files import encoder_id, resolve_encoder
 from songmood.errors import SongmoodError
 from tiny_encoder import WIDTH, write_tiny_encoder
 
@@ -200,7 +201,7 @@ def test_hugging_face_id_goes_to_the_hub(monkeypatch: pytest.MonkeyPatch, folder
             raise ConnectionError("no network\nand more lines")
         return str(folder)
 
-    monkeypatch.setattr(encoder_module, "snapshot_download", fetch)
+    monkeypatch.setattr(files_module, "snapshot_download", fetch)
     assert resolve_encoder("some/known") == folder.resolve()
     assert "no network" in one_line("some/unknown")
     assert asked == ["some/known", "some/unknown"]

@@ -1,6 +1,8 @@
 """The machinery of a run, on steps of two lines; the real steps run in test_whole.py."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from conftest import ROOT
 from songmood import run as run_module
 from songmood.config import Config
 from songmood.errors import SongmoodError, explain
@@ -159,6 +162,17 @@ def test_fingerprints_follow_code_settings_and_inputs(
     )
     assert fingerprints((LABEL, elsewhere), config)["text"] != plain["text"]
     assert code_fingerprint(LABEL) != code_fingerprint(TEXT)
+
+
+def test_a_command_starts_without_what_is_slow_to_import() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'jobs'); import all; from pathlib import Path;"
+        "from songmood.config import load_config; from songmood.fingerprint import fingerprints;"
+        "known = fingerprints(all.STEPS, load_config(Path('conf/base.yaml'), [], ['paths.corpus=conf']));"
+        "print(len(known), {'torch', 'transformers', 'sklearn', 'gensim'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "15 set()"
 
 
 def test_choose_names_the_nearest_step() -> None:

@@ -10,7 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from conftest import as_rows
 from songmood import config as settings
-from songmood.encoder import Encoder, encoder_id
+from songmood.encoder import Encoder
+from songmood.encoder_files import encoder_id
 from songmood.models.neural import KINDS, NeuralModel
 from songmood.score import score_songs
 from songmood.tables import AUDIO, AUDIO_FEATURES, DEDUPED, EMBEDDINGS, LYRICS, MOODS, TOPICS

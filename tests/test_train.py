@@ -22,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 from conftest import as_rows
 from songmood import config as settings
-from songmood.encoder import Encoder, encoder_id, resolve_encoder
+from songmood.encoder import Encoder
+from songmood.encoder_files import encoder_id, resolve_encoder
 from songmood.errors import SongmoodError
 from songmood.evaluate import evaluate, fit_temperature, mcnemar, temper
 from songmood.models.baselines import Majority

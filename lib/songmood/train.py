@@ -15,7 +15,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from songmood import config as settings
-from songmood.encoder import Encoder, encoder_id
+from songmood.encoder import Encoder
+from songmood.encoder_files import encoder_id
 from songmood.errors import SongmoodError
 from songmood.evaluate import evaluate, mcnemar
 from songmood.models import Model, song_parts

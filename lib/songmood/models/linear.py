@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from songmood.encoder import check_weights
+from songmood.encoder_files import check_weights
 from songmood.errors import SongmoodError
 from songmood.models.lexicon import read_lexicon
 from songmood.models.parts import Array, has_text, is_list

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from transformers import set_seed
 
 from songmood import config as settings
-from songmood.encoder import WEIGHTS, Encoder, check_weights
+from songmood.encoder import Encoder
+from songmood.encoder_files import WEIGHTS, check_weights
 from songmood.errors import SongmoodError
 from songmood.evaluate import fit_temperature, temper
 from songmood.models import Loss
