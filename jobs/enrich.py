@@ -20,10 +20,13 @@ def outside(config: Config) -> str:
     return json.dumps([files, cache_fingerprint(cache_folder(config))]) if config.enrich.services else files
 
 
-def read_files(run: Run) -> tuple[DataFrame, DataFrame, DataFrame]:
-    """The rows of the corpus' tags, audio features and lyrics."""
+def read_files(run: Run) -> tuple[DataFrame, DataFrame | None, DataFrame | None]:
+    """The rows of the corpus' tags, audio features and lyrics; None of the latter two without files."""
     files = {part: list_files(str(run.config.paths.corpus), part) for part in PARTS}
-    rows = {part: read_columns(run.spark, files[part], COLUMNS[part], REQUIRED[part]) for part in COLUMNS}
+    rows = {
+        part: read_columns(run.spark, files[part], COLUMNS[part], REQUIRED[part]) if files[part] else None
+        for part in COLUMNS
+    }
     max_line_bytes = run.config.ingest.max_line_mb * 2**20
     max_pickle_bytes = run.config.enrich.max_pickle_mb * 2**20
     tags = read_tags(run.spark, files["tags"], max_line_bytes, max_pickle_bytes)

@@ -104,8 +104,8 @@ def enrich(
     spark: SparkSession,
     conf: Enrich,
     tags: list[Row],
-    audio: list[Row],
-    lyrics: list[Row],
+    audio: list[Row] | None,
+    lyrics: list[Row] | None,
     answers: dict[str, DataFrame] | None = None,
 ) -> dict[str, list[Row]]:
     """The rows of every table, from files with these rows."""
@@ -119,8 +119,8 @@ def enrich(
     result = enrich_songs(
         versions,
         song_tags,
-        raw(spark, "audio_features", audio),
-        raw(spark, "lyrics", lyrics),
+        None if audio is None else raw(spark, "audio_features", audio),
+        None if lyrics is None else raw(spark, "lyrics", lyrics),
         answers or {},
         conf,
     )
@@ -211,7 +211,8 @@ def test_order_and_partitions_change_nothing(
 
 
 def test_without_any_files_every_song_lacks_everything(spark: SparkSession, conf: Enrich) -> None:
-    result = enrich(spark, conf, [], [], [])
+    result = enrich(spark, conf, [], None, None)
+    assert result == enrich(spark, conf, [], [], [])
     assert [result[part] for part in PARTS[:3]] == [[], [], []]
     assert len(result["enrichment_failures"]) == 3 * len(SONGS)
     assert {row["status"] for row in result["enrichment_failures"]} == {"not_found"}

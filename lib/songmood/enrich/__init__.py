@@ -51,15 +51,16 @@ class Enrichment(NamedTuple):
 def enrich_songs(
     versions: DataFrame,
     tags: DataFrame,
-    audio_features: DataFrame,
-    lyrics: DataFrame,
+    audio_features: DataFrame | None,
+    lyrics: DataFrame | None,
     answers: Mapping[str, DataFrame],
     conf: config.Enrich,
 ) -> Enrichment:
     """The audio features and lyrics of each song, and a row for each thing that a source has not.
 
     `versions` is of `song_versions`, `tags` the table; audio_features and lyrics are the files' rows, with
-    the columns of COLUMNS, as strings; `answers` are the cached ones of each service (cache.read_answers).
+    the columns of COLUMNS, as strings, None where there are no files; `answers` are the cached ones of each
+    service (cache.read_answers).
     In files, audio features are found by spotify_id and lyrics by song_id, and a song without such a row
     is looked for by artist and title. Of several sources the first in conf that has something counts.
 
@@ -70,7 +71,8 @@ def enrich_songs(
     """
     songs = versions.where("version_id = song_id")
     frames = []
-    for part, rows in (("tags", None), ("audio_features", audio_features), ("lyrics", lyrics)):
+    rows_of = {"tags": None, "audio_features": audio_features, "lyrics": lyrics}
+    for part, rows in rows_of.items():
         for rank, source in enumerate(conf.sources(part)):
             if source == "files":
                 of_source = _in_files(part, rows, versions, tags, conf)
@@ -120,11 +122,14 @@ def _in_files(
     # files are at hand and never asked again, so no time is kept: equal runs give equal tables
     attempts = F.lit(1)
     by_name = F.when(F.col("last_error").isNotNull(), NO_MATCH).otherwise(NOT_FOUND)
-    if rows is None:
+    if part == "tags":
         tagged = tags.where("source = 'files'").select("song_id").distinct().withColumn("tagged", F.lit(True))
         songs = versions.select("song_id").distinct().join(tagged, "song_id", "left")
         has = F.col("tagged").isNotNull()
         return _with_found(songs.withColumns({"has": has, "status": F.lit(NOT_FOUND), "attempts": attempts}))
+    if rows is None:  # nothing to look for in: a corpus of songs alone is no small one
+        told = {"has": F.lit(False), "status": F.lit(NOT_FOUND), "attempts": attempts}
+        return _with_found(versions.select("song_id").distinct().withColumns(told))
     if part == "audio_features":
         ids = versions.withColumn("row_id", F.col("spotify_id"))
         found = find_rows(ids, audio_rows(rows), conf).withColumnRenamed("row", "audio")
