@@ -81,14 +81,20 @@ def read(warehouse: Path, tables: dict[str, str], name: str) -> pd.DataFrame:
 
 # Seconds differ from run to run, whatever the seed.
 TIMED = {"model_metrics": ["train_seconds"]}
+# These hang on which other models there are: a model's folder, whose id it is, says which were trained.
+BESIDE = {"model_metrics": ["compared_with", "mcnemar_p"], "moods": ["model_id"]}
 
 
-def same_tables(one: tuple[Path, dict[str, str]], two: tuple[Path, dict[str, str]]) -> None:
-    """All tables hold the same rows, floating point closely."""
+def same_tables(
+    one: tuple[Path, dict[str, str]], two: tuple[Path, dict[str, str]], models: tuple[str, ...] = ()
+) -> None:
+    """All tables hold the same rows, floating point closely; of tables by model those of `models`, if any."""
     assert set(one[1]) == set(two[1])
     for name in one[1]:
-        drop = TIMED.get(name, [])
-        a, b = read(*one, name).drop(columns=drop), read(*two, name).drop(columns=drop)
+        drop = [*TIMED.get(name, []), *(BESIDE.get(name, []) if models else [])]
+        a, b = (read(*of, name).drop(columns=drop) for of in (one, two))
+        if models and name in ("model_metrics", "model_predictions", "training_curves"):
+            a, b = (rows[rows["model"].isin(models)].reset_index(drop=True) for rows in (a, b))
         assert len(a) == len(b), name
         for column in a.columns:
             for x, y in zip(a[column], b[column], strict=True):
@@ -196,7 +202,9 @@ def test_a_run_killed_while_writing_is_finished_by_the_same_command_on_a_cluster
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     warehouse = folder / "cluster"
-    settings = (*SMALL, f"paths.corpus={corpus}", f"paths.warehouse={warehouse}")
+    models = ("majority", "tfidf_logistic", "fusion")  # all are trained on the driver: the quick ones will do
+    quick = f"train.models=[{', '.join(models)}]"
+    settings = (*SMALL, quick, f"paths.corpus={corpus}", f"paths.warehouse={warehouse}")
     master = "local-cluster[2,1,2048]"
     process = subprocess.Popen(
         command("all", settings=settings, master=master), cwd=elsewhere, env=clean_environment(),
@@ -218,12 +226,12 @@ def test_a_run_killed_while_writing_is_finished_by_the_same_command_on_a_cluster
     reused = {s["step"] for s in manifest_of(warehouse, current["run_id"])["steps"] if s["reused"]}
     assert {"ingest", "filter"} <= reused
     # batches fall differently on executors, which moves a float's last digits
-    same_tables((published, undisturbed), (warehouse, current["tables"]))
+    same_tables((published, undisturbed), (warehouse, current["tables"]), models)
 
 
 def test_messy_songs_fall_into_the_same_groups_on_a_cluster(folder: Path) -> None:
     """Pairs, weights and groups hang on no order in which executors answer."""
-    settings = ("demo.songs=3000", "demo.parts=[songs]", "demo.messy=true", "filter.required_ids=[]")
+    settings = ("demo.songs=1500", "demo.parts=[songs]", "demo.messy=true", "filter.required_ids=[]")
     found = []
     for master in ("local[2]", "local-cluster[2,1,2048]"):
         warehouse = folder / f"messy-{len(found)}"
@@ -235,7 +243,7 @@ def test_messy_songs_fall_into_the_same_groups_on_a_cluster(folder: Path) -> Non
         found.append((warehouse, manifest_of(warehouse, "messy")["tables"]))
     same_tables(*found)
     groups = [read(*of, "duplicates")[["song_id", "representative_id"]] for of in found]
-    assert len(groups[0]) > 500
+    assert len(groups[0]) > 250
     assert groups[0].equals(groups[1])
 
 
