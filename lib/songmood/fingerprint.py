@@ -63,7 +63,7 @@ def code_fingerprint(step: Step) -> str:
             top = imported.split(".")[0]
             if top != "songmood":
                 packages.add(top)
-            elif imported not in sources and imported not in _BY_VALUE and _is_module(imported):
+            elif imported not in sources and imported not in _BY_VALUE and _spec(imported):
                 waiting.append((imported, _source(imported)))
     versions = {name: _version(name) for name in sorted(packages)}
     text = json.dumps({"sources": sources, "versions": versions}, sort_keys=True)
@@ -83,10 +83,6 @@ def _imports(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return names
-
-
-def _is_module(name: str) -> bool:
-    return _spec(name) is not None
 
 
 @cache
