@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from zipimport import zipimporter
 
 import pytest
 from pyspark.sql import SparkSession
@@ -203,3 +205,14 @@ def test_tables_have_keys_among_their_columns() -> None:
         assert set(table.key) <= set(table.column_names)
         assert len(set(table.column_names)) == len(table.column_names)
     assert Store("x").uri.startswith("file:///")
+
+
+def test_an_importer_of_a_zip_does_not_read_it_anew(tmp_path: Path) -> None:
+    """As Python below 3.12 does for each of Spark's zips and packages in them, at every task of a worker."""
+    archive = tmp_path / "songs.zip"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("song.py", "")
+    importer = zipimporter(str(archive))
+    archive.unlink()
+    importer.invalidate_caches()
+    assert importer.find_spec("song") is not None
