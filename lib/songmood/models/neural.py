@@ -187,6 +187,8 @@ class NeuralModel:
         save_file(state, str(folder / HEAD), metadata={"format": "pt"})
         for part in self.linear.values():
             part.save(folder)
+        # which models were trained beside it is not of this one: two runs' equal models have one id
+        alone = {"models": (self.kind.name,), "final_model": self.kind.name}
         description = {
             "model": self.kind.name,
             "moods": self.moods,
@@ -194,7 +196,7 @@ class NeuralModel:
             "hidden_size": self.head.hidden_size,
             "temperature": self.temperature,
             "encoder": self.encoder.config.model_dump(mode="json", exclude={"model", "batch_size"}),
-            "train": self.config.model_dump(mode="json"),
+            "train": self.config.model_copy(update=alone).model_dump(mode="json"),
             "seed": self.seed,
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         }
