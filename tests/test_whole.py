@@ -232,15 +232,20 @@ def test_a_run_killed_while_writing_is_finished_by_the_same_command_on_a_cluster
 
 
 def test_lyrics_without_labels_go_to_the_end(shared_data: Path, folder: Path) -> None:
+    some = folder / "some"
+    for part in ("songs/songs.csv", "lyrics/public_domain.jsonl"):
+        (some / part).parent.mkdir(parents=True)
+        lines = (shared_data / "public-domain" / part).read_text().splitlines()
+        (some / part).write_text("\n".join(lines[:200]) + "\n")
     settings = (
-        f"paths.corpus={shared_data / 'public-domain'}", f"paths.warehouse={folder / 'public-domain'}",
-        "filter.required_ids=[]", *SMALL,
+        f"paths.corpus={some}", f"paths.warehouse={folder / 'public-domain'}", "filter.required_ids=[]",
+        *SMALL,
     )  # fmt: skip
     told = submit(folder, "all", settings=settings)
     assert told.code == 0, told.err
     tables = json.loads((folder / "public-domain" / "current.json").read_text())["tables"]
     rows = {name: len(read(folder / "public-domain", tables, name)) for name in TABLES}
-    assert rows["deduped"] == rows["lyrics"] + (rows["deduped"] - rows["lyrics"])
+    assert rows["deduped"] == rows["lyrics"] > 150
     assert {
         name for name in ("labelled", "moods", "model_metrics", "tags", "audio_features") if rows[name]
     } == set()
