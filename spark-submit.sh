@@ -73,7 +73,7 @@ needed = setup.install_requires + (setup.extras_require[sys.argv[2]] if sys.argv
 print("\n".join(needed))
 EOF
   echo "songmood: installing Python packages into .venv (once; log: .venv/setup.log)" >&2
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$venv/requirements.txt" >>"$venv/setup.log" 2>&1 ||
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile -r "$venv/requirements.txt" >>"$venv/setup.log" 2>&1 ||
     fail "set-up stopped: $(grep -iE 'error' "$venv/setup.log" | tail -n 1 || true); is there a network? details in $venv/setup.log; the same command tries again"
   cp "$root/setup.py" "$mark"
 }
@@ -96,7 +96,7 @@ find_java() { # Java 17: what JAVA_HOME names, else what is on PATH, else the on
 }
 
 fetch_jars() {
-  echo "songmood: fetching Spark NLP's jars (275 MB, once)" >&2
+  echo "songmood: fetching Spark NLP's jars (49 MB, once)" >&2
   rm -rf "$venv/ivy"
   echo 'pass' >"$venv/noop.py"
   spark-submit --master 'local[1]' --properties-file "$root/conf/spark-local.conf" \
