@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from songmood.config import Config, load_config
-from songmood.run import name_functions
+from songmood.run import keep_names
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -50,7 +50,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("spark")))
     )
     session = builder.getOrCreate()
-    name_functions(session)
+    keep_names(session)
     session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()
