@@ -26,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from songmood import config
+from songmood.layout import Layout
 from songmood.tables import AUDIO_FEATURES, CLUSTER_SELECTION, CLUSTERS, DISCRETE_AUDIO_FEATURES
 
 _CONTINUOUS = tuple(name for name in AUDIO_FEATURES if name not in DISCRETE_AUDIO_FEATURES)
@@ -172,23 +173,11 @@ def _layouts(values: Matrix, settings: config.Cluster, seed: int, notes: list[st
     if n < 4 * neighbors:
         neighbors = max(2, n // 4)
         notes.append(f"{n} songs are few for a map: it looks at {neighbors} neighbours of each")
-    import umap  # here: its import compiles for seconds, and executors read this module, too
-
-    def lay_out(dimensions: int, distance: float) -> Matrix:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a seed means one thread: so it is meant
-            layout = umap.UMAP(
-                n_components=dimensions,
-                n_neighbors=neighbors,
-                min_dist=distance,
-                # the spectral start needs more songs than dimensions
-                init="spectral" if n > dimensions + 2 else "random",
-                random_state=seed,
-                n_jobs=1,
-            )
-            return np.asarray(layout.fit_transform(values), dtype=float)
-
-    return lay_out(settings.dimensions, settings.min_distance), lay_out(2, settings.map_min_distance)
+    layout = Layout(values, neighbors)
+    return (
+        layout.in_dimensions(settings.dimensions, settings.min_distance, seed),
+        layout.in_dimensions(2, settings.map_min_distance, seed),
+    )
 
 
 def _choose_k(

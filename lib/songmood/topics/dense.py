@@ -6,7 +6,6 @@ UMAP to few dimensions, HDBSCAN's clusters there (Angelov 2020); a topic's words
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import numpy as np
 from gensim.corpora import Dictionary
 from scipy.special import softmax
 
+from songmood.layout import Layout
 from songmood.topics import Counts, Floats, Song
 
 _DIMENSIONS, _NEIGHBORS = 5, 15  # as both papers' programs have it
@@ -47,17 +47,12 @@ class Dense:
 def fit(songs: list[Song], dictionary: Dictionary, min_songs: int, seed: int) -> Dense | None:
     """The topics of the songs that have a reading, largest first; None if they show none."""
     from sklearn.cluster import HDBSCAN
-    from umap import UMAP
 
     read = [song for song in songs if song.embedding is not None]
     if len(read) <= max(_NEIGHBORS, _DIMENSIONS + 1, min_songs):
         return None
     readings = np.array([song.embedding for song in read], dtype=np.float64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a seed means one thread: so it is meant
-        reduced = UMAP(
-            n_components=_DIMENSIONS, n_neighbors=_NEIGHBORS, min_dist=0.0, metric="cosine", random_state=seed
-        ).fit_transform(readings)
+    reduced = Layout(readings, _NEIGHBORS, "cosine").in_dimensions(_DIMENSIONS, 0.0, seed)
     clusters = HDBSCAN(min_cluster_size=min_songs, copy=True).fit_predict(reduced)
     topics = sorted(set(clusters.tolist()) - {-1})  # -1: nowhere dense
     if not topics:
