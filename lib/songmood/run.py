@@ -9,20 +9,17 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-import threading
 import time
 import traceback
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import psutil
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.storagelevel import StorageLevel
 from rapidfuzz import process
@@ -32,6 +29,7 @@ from songmood.config import Config, Paths, load_config
 from songmood.corpus import check_corpus, demo_paths
 from songmood.errors import SongmoodError, explain
 from songmood.fingerprint import code_revision, fingerprints, package_versions
+from songmood.memory import peak_memory
 from songmood.store import Store
 from songmood.tables import TABLES
 
@@ -201,7 +199,7 @@ class Run:
     def do(self, step: Step, fingerprint: str) -> None:
         """Run one step's job and record it."""
         self._record = StepRecord(step.name, fingerprint)
-        with _peak_memory() as peak:
+        with peak_memory() as peak:
             started = time.perf_counter()
             step.job(self)
             self._record.seconds = round(time.perf_counter() - started, 2)
@@ -438,47 +436,3 @@ def _now() -> str:
 
 def _new_run_id() -> str:
     return datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:4]
-
-
-@contextmanager
-def _peak_memory(every_seconds: float = 1.0) -> Iterator[Callable[[], int]]:
-    """Watch the memory of driver, JVM and local workers together; yields the peak so far, in MB.
-
-    What processes share counts once (PSS), where the system tells: forked workers share most of theirs.
-    To tell takes the system a tenth of a second of a core, so it is asked only when what the processes
-    hold each (RSS) has grown.
-    """
-    root = psutil.Process()
-    parent = root.parent()
-    if parent is not None and parent.name() == "java":  # spark-submit starts the driver from its JVM
-        root = parent
-    done, peak = threading.Event(), [0]
-
-    def total(memory: Callable[[psutil.Process], int]) -> int:
-        found = 0
-        for process_ in [root, *root.children(recursive=True)]:
-            with suppress(psutil.Error):
-                found += memory(process_)
-        return found
-
-    def shared_once(process_: psutil.Process) -> int:
-        memory = process_.memory_full_info()
-        return int(getattr(memory, "pss", memory.rss))
-
-    def watch() -> None:
-        most = 0
-        while True:
-            held = total(lambda process_: process_.memory_info().rss)
-            if held > 1.01 * most:
-                most = held
-                peak[0] = max(peak[0], total(shared_once) // 2**20)
-            if done.wait(every_seconds):
-                return
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield lambda: peak[0]
-    finally:
-        done.set()
-        watcher.join()
