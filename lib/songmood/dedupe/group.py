@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
-from scipy.cluster.hierarchy import fcluster, linkage
 
 from songmood.config import Dedupe
 from songmood.dedupe.compare import compare_records
@@ -78,6 +77,8 @@ def _compare_components(
 
 
 def _split_components(batches: Iterator[pd.DataFrame], cohesion: float) -> Iterator[pd.DataFrame]:
+    from scipy.cluster.hierarchy import fcluster, linkage  # here: workers that compare save a second
+
     for components in batches:
         rows: list[tuple[str, str]] = []
         for members, pairs in zip(components["members"], components["pairs"], strict=True):
