@@ -73,7 +73,7 @@ needed = setup.install_requires + (setup.extras_require[sys.argv[2]] if sys.argv
 print("\n".join(needed))
 EOF
   echo "songmood: installing Python packages into .venv (once; log: .venv/setup.log)" >&2
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile -r "$venv/requirements.txt" >>"$venv/setup.log" 2>&1 ||
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$venv/requirements.txt" >>"$venv/setup.log" 2>&1 ||
     fail "set-up stopped: $(grep -iE 'error' "$venv/setup.log" | tail -n 1 || true); is there a network? details in $venv/setup.log; the same command tries again"
   cp "$root/setup.py" "$mark"
 }
