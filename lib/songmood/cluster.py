@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from songmood import config
-from songmood.layout import Layout
+from songmood.layout import Layout, Matrix
 from songmood.tables import AUDIO_FEATURES, CLUSTER_SELECTION, CLUSTERS, DISCRETE_AUDIO_FEATURES
 
 _CONTINUOUS = tuple(name for name in AUDIO_FEATURES if name not in DISCRETE_AUDIO_FEATURES)
@@ -34,8 +34,6 @@ _CONTINUOUS = tuple(name for name in AUDIO_FEATURES if name not in DISCRETE_AUDI
 _VALUES = {"key": range(12), "mode": range(2), "time_signature": range(3, 8)}
 _FEWEST_FOR_UMAP = 5
 _NEIGHBORS_ON_MAP = 5  # of a song beyond the sample: their weighted mean is its place
-
-Matrix: TypeAlias = NDArray[np.float64]
 
 
 def song_features(songs: DataFrame, vector: str, audio: DataFrame) -> DataFrame:

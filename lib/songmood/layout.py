@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.float64]
+Matrix: TypeAlias = NDArray[np.float64]
 
 
 class Layout:
@@ -31,7 +31,7 @@ class Layout:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a seed means one thread, that new points have no place
-            layout: Any = umap.UMAP(
+            layout = umap.UMAP(
                 n_components=dimensions,
                 n_neighbors=self._nearest.shape[1],
                 min_dist=min_distance,

@@ -25,19 +25,19 @@ def peak_memory(every_seconds: float = 1.0) -> Iterator[Callable[[], int]]:
 
     def total(memory: Callable[[psutil.Process], int]) -> int:
         found = 0
-        for process_ in [root, *root.children(recursive=True)]:
+        for process in [root, *root.children(recursive=True)]:
             with suppress(psutil.Error):
-                found += memory(process_)
+                found += memory(process)
         return found
 
-    def shared_once(process_: psutil.Process) -> int:
-        memory = process_.memory_full_info()
+    def shared_once(process: psutil.Process) -> int:
+        memory = process.memory_full_info()
         return int(getattr(memory, "pss", memory.rss))
 
     def watch() -> None:
         most = 0
         while True:
-            held = total(lambda process_: process_.memory_info().rss)
+            held = total(lambda process: process.memory_info().rss)
             if held > 1.01 * most:
                 most = held
                 peak[0] = max(peak[0], total(shared_once) // 2**20)
