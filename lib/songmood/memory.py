@@ -34,16 +34,20 @@ def peak_memory(every_seconds: float = 1.0) -> Iterator[Callable[[], int]]:
         memory = process.memory_full_info()
         return int(getattr(memory, "pss", memory.rss))
 
-    def watch() -> None:
-        most = 0
-        while True:
-            held = total(lambda process: process.memory_info().rss)
-            if held > 1.01 * most:
-                most = held
-                peak[0] = max(peak[0], total(shared_once) // 2**20)
-            if done.wait(every_seconds):
-                return
+    most = 0
 
+    def look() -> None:
+        nonlocal most
+        held = total(lambda process: process.memory_info().rss)
+        if held > 1.01 * most:
+            most = held
+            peak[0] = max(peak[0], total(shared_once) // 2**20)
+
+    def watch() -> None:
+        while not done.wait(every_seconds):
+            look()
+
+    look()  # so that there is a peak from the first
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
