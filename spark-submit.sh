@@ -73,9 +73,10 @@ needed = setup.install_requires + (setup.extras_require[sys.argv[2]] if sys.argv
 print("\n".join(needed))
 EOF
   echo "songmood: installing Python packages into .venv (once; log: .venv/setup.log)" >&2
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$venv/requirements.txt" >>"$venv/setup.log" 2>&1 ||
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile -r "$venv/requirements.txt" >>"$venv/setup.log" 2>&1 ||
     fail "set-up stopped: $(grep -iE 'error' "$venv/setup.log" | tail -n 1 || true); is there a network? details in $venv/setup.log; the same command tries again"
   cp "$root/setup.py" "$mark"
+  cp "$root/setup.py" "$venv/packages.ready" # with an extra, all the others are there, too
 }
 
 find_java() { # Java 17: what JAVA_HOME names, else what is on PATH, else the one from PyPI
@@ -107,6 +108,9 @@ fetch_jars() {
 }
 
 set_up() { # set_up [dev]
+  # what is imported is compiled once, also where Python is told to leave no compiled files beside the code
+  export PYTHONPYCACHEPREFIX=${PYTHONPYCACHEPREFIX:-$venv/compiled}
+  unset PYTHONHOME PYTHONDONTWRITEBYTECODE
   if [ ! -x "$venv/bin/python" ]; then
     local python
     python=$(find_python)
@@ -115,12 +119,11 @@ set_up() { # set_up [dev]
       fail "$python cannot make a virtual environment: install its venv module (Debian: apt install python3-venv)"
     }
   fi
-  install_packages
-  if [ "${1:-}" = dev ]; then install_packages dev; fi
+  install_packages "${1:-}"
   find_java
   export PATH=$venv/bin:$PATH PYSPARK_PYTHON=$venv/bin/python PYSPARK_DRIVER_PYTHON=$venv/bin/python
   export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$root/conf} TOKENIZERS_PARALLELISM=false
-  unset SPARK_HOME PYTHONHOME
+  unset SPARK_HOME
   cmp -s <(grep '^spark.jars' "$root/conf/spark-local.conf") "$venv/jars.ready" || fetch_jars
 }
 
@@ -150,7 +153,6 @@ EOF
 
 case "${1:-}" in
 -h | --help) usage && exit 0 ;;
---setup) shift && set_up "$@" && exit 0 ;;
 --package) set_up && package && echo "$zip" && exit 0 ;;
 --exec) # run a command in the set-up environment, as the Makefile does
   shift

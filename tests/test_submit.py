@@ -1,5 +1,6 @@
 """spark-submit.sh as a person meets it, before any Spark starts."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -66,6 +67,14 @@ def test_without_a_fitting_python_it_says_so(tmp_path: Path) -> None:
     told = subprocess.run(command, capture_output=True, text=True, timeout=30, env={"PATH": str(tools)})
     assert told.returncode == 2
     assert told.stderr == "songmood: needs Python 3.10 or 3.11, and finds neither on PATH\n"
+
+
+def test_what_is_imported_is_compiled_once_and_not_beside_the_code() -> None:
+    code = "import songmood.names; print(songmood.names.__cached__)"
+    told = submit("--exec", "python", "-c", code, **{**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    compiled = Path(told.stdout.strip())
+    assert compiled.is_file()
+    assert ROOT / "lib" not in compiled.parents
 
 
 def test_without_a_network_the_first_use_says_so(tmp_path: Path) -> None:
