@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
+import pyspark
 import pytest
 
 from all import STEPS
@@ -195,11 +197,21 @@ def test_the_same_command_again_reuses_all(demo: tuple[Path, Told], folder: Path
     assert all(s["reused"] for s in manifest_of(warehouse, "again")["steps"] if s["tables"])
 
 
+CLUSTER = "local-cluster[2,1,2048]"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_executors_left() -> Iterator[None]:
+    """A local cluster copies all jars into a folder for each executor, beside Spark's, and leaves them."""
+    work = Path(pyspark.__file__).parent / "work"
+    before = set(work.glob("*"))
+    yield
+    for executors in set(work.glob("*")) - before:
+        shutil.rmtree(executors)
+
+
 @pytest.mark.timeout(2400)
-def test_a_run_killed_while_writing_is_finished_by_the_same_command_on_a_cluster(
-    demo: tuple[Path, Told], corpus: Path, folder: Path
-) -> None:
-    """kill -9 inside the write stage of dedupe; the tables then equal those of the undisturbed local run."""
+def test_a_cluster_makes_the_same_tables(demo: tuple[Path, Told], corpus: Path, folder: Path) -> None:
     published, _ = demo
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
@@ -207,28 +219,11 @@ def test_a_run_killed_while_writing_is_finished_by_the_same_command_on_a_cluster
     models = ("majority", "tfidf_logistic", "fusion")  # all are trained on the driver: the quick ones will do
     quick = f"train.models=[{', '.join(models)}]"
     settings = (*SMALL, quick, f"paths.corpus={corpus}", f"paths.warehouse={warehouse}")
-    master = "local-cluster[2,1,2048]"
-    process = subprocess.Popen(
-        command("all", settings=settings, master=master), cwd=elsewhere, env=clean_environment(),
-        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 600
-    while not list(warehouse.glob("tables/deduped/.writing/*/_temporary")) and time.monotonic() < deadline:
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert list(warehouse.glob("tables/deduped/.writing/*")), "killed too late"
-    assert not list(warehouse.glob("tables/deduped/[0-9a-f]*"))
-    assert not (warehouse / "current.json").exists()
-    told = submit(elsewhere, "all", settings=settings, master=master)
+    told = submit(elsewhere, "all", settings=settings, master=CLUSTER)
     assert told.code == 0, told.err
-    current = json.loads((warehouse / "current.json").read_text())
-    undisturbed = json.loads((published / "current.json").read_text())["tables"]
-    reused = {s["step"] for s in manifest_of(warehouse, current["run_id"])["steps"] if s["reused"]}
-    assert {"ingest", "filter"} <= reused
+    tables = [json.loads((of / "current.json").read_text())["tables"] for of in (published, warehouse)]
     # batches fall differently on executors, which moves a float's last digits
-    same_tables((published, undisturbed), (warehouse, current["tables"]), models)
+    same_tables((published, tables[0]), (warehouse, tables[1]), models)
 
 
 def test_lyrics_without_labels_go_to_the_end(shared_data: Path, folder: Path) -> None:
@@ -276,15 +271,31 @@ def test_a_corpus_of_songs_alone_goes_as_far_as_it_can(bare: tuple[Path, Told]) 
         assert f"its folder {part}/" in told.out  # which would supply it
 
 
-def test_messy_songs_fall_into_the_same_groups_on_a_cluster(bare: tuple[Path, Told], folder: Path) -> None:
-    """Pairs, weights and groups hang on no order in which executors answer."""
+def test_a_run_killed_while_writing_is_finished_by_the_same_command_with_the_same_groups(
+    bare: tuple[Path, Told], folder: Path
+) -> None:
+    """kill -9 inside the write stage of dedupe, on a cluster; pairs, weights and groups of messy songs are
+    then those of the undisturbed local run, for they hang on no order in which executors answer."""
     published, _ = bare
-    warehouse = folder / "messy"
-    told = submit(
-        folder, "all", "--until", "dedupe", "--run-id", "messy", master="local-cluster[2,1,2048]",
-        settings=(*BARE, f"paths.warehouse={warehouse}"),
+    warehouse = folder / "killed"
+    options = ("all", "--until", "dedupe", "--run-id", "killed")
+    settings = (*BARE, f"paths.warehouse={warehouse}")
+    process = subprocess.Popen(
+        command(*options, settings=settings, master=CLUSTER), cwd=folder, env=clean_environment(),
+        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    deadline = time.monotonic() + 600
+    while not list(warehouse.glob("tables/deduped/.writing/*/_temporary")) and time.monotonic() < deadline:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(warehouse.glob("tables/deduped/.writing/*")), "killed too late"
+    assert not list(warehouse.glob("tables/deduped/[0-9a-f]*"))
+    told = submit(folder, *options, settings=settings, master=CLUSTER)
     assert told.code == 0, told.err
+    finished = manifest_of(warehouse, "killed")
+    assert {s["step"] for s in finished["steps"] if s["reused"]} >= {"ingest", "filter"}
     steps = manifest_of(published, "bare")["steps"]
     here = {  # as they were at dedupe: label adds to `dropped`
         name: table["path"]
@@ -292,7 +303,7 @@ def test_messy_songs_fall_into_the_same_groups_on_a_cluster(bare: tuple[Path, To
         if step["step"] in ("ingest", "filter", "dedupe")
         for name, table in step["tables"].items()
     }
-    found = [(published, here), (warehouse, manifest_of(warehouse, "messy")["tables"])]
+    found = [(published, here), (warehouse, finished["tables"])]
     same_tables(*found)
     groups = [read(*of, "duplicates")[["song_id", "representative_id"]] for of in found]
     assert len(groups[0]) > 250
