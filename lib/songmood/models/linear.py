@@ -16,7 +16,9 @@ import numpy.typing as npt
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import rbf_kernel
 
 from songmood.encoder_files import check_weights
 from songmood.errors import SongmoodError
@@ -209,18 +211,49 @@ class _Scaled(LogOdds):
 
 
 class Reading(_Scaled):
-    """The plain encoder's reading of the lyrics, the column `embedding`."""
+    """The plain encoder's reading of the lyrics, the column `embedding`, by its likeness to landmarks.
+
+    Landmarks are training songs, at most `landmarks` of them. The likeness of two readings is
+    exp(-d² / n), d their distance and n how many numbers they have: so a song is told by songs that read
+    alike, which weights on the numbers cannot do. It is kernel logistic regression by Nyström's method
+    (Williams & Seeger 2001, as scikit-learn has it).
+    """
 
     name = "reading"
-    # Of 0.0003, 0.001 and 0.003 best on 992 songs with real lyrics, artists apart, for each of three encoders
-    # of 384 numbers.
-    strength = 0.001
+    # On 992 songs with real lyrics, artists apart, strengths 1 to 10, kernels 0.1 to 2 times as narrow and
+    # 300 to 1,000 landmarks differ little; weights on the numbers themselves do worse.
+    strength = 3.0
+    landmarks = 500
+
+    def __init__(self, moods: int, seed: int, by_artist: bool) -> None:
+        super().__init__(moods, seed, by_artist)
+        self.marks: npt.NDArray[Any] = np.zeros((0, 0))
+        self.mixing: npt.NDArray[Any] = np.zeros((0, 0))  # of likenesses to numbers that do not overlap
 
     def _known(self, songs: pd.DataFrame) -> npt.NDArray[np.bool_]:
         return np.array([is_list(row) for row in songs["embedding"]], dtype=bool)
 
     def _vectors(self, songs: pd.DataFrame) -> npt.NDArray[np.float64]:
         return np.stack(songs["embedding"].to_list()).astype(np.float64)
+
+    def _learn_numbers(self, songs: pd.DataFrame) -> Any:
+        scaled = super()._learn_numbers(songs)
+        fitted = Nystroem(n_components=min(self.landmarks, len(scaled)), random_state=self.seed).fit(scaled)
+        self.marks, self.mixing = fitted.components_, fitted.normalization_
+        return self._liken(scaled)
+
+    def _numbers(self, songs: pd.DataFrame) -> Any:
+        return self._liken(super()._numbers(songs))
+
+    def _liken(self, scaled: Any) -> Any:
+        return rbf_kernel(scaled, self.marks) @ self.mixing.T
+
+    def _state(self) -> dict[str, npt.NDArray[Any]]:
+        return {**super()._state(), "marks": self.marks, "mixing": self.mixing}
+
+    def _restore(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        super()._restore(state)
+        self.marks, self.mixing = state["marks"], state["mixing"]
 
 
 class Lexicon(_Scaled):
