@@ -21,7 +21,7 @@ def peak_memory(every_seconds: float = 1.0) -> Iterator[Callable[[], int]]:
     parent = root.parent()
     if parent is not None and parent.name() == "java":  # spark-submit starts the driver from its JVM
         root = parent
-    done, peak = threading.Event(), [0]
+    done = threading.Event()
 
     def total(memory: Callable[[psutil.Process], int]) -> int:
         found = 0
@@ -34,14 +34,14 @@ def peak_memory(every_seconds: float = 1.0) -> Iterator[Callable[[], int]]:
         memory = process.memory_full_info()
         return int(getattr(memory, "pss", memory.rss))
 
-    most = 0
+    most = peak = 0
 
     def look() -> None:
-        nonlocal most
+        nonlocal most, peak
         held = total(lambda process: process.memory_info().rss)
         if held > 1.01 * most:
             most = held
-            peak[0] = max(peak[0], total(shared_once) // 2**20)
+            peak = max(peak, total(shared_once) // 2**20)
 
     def watch() -> None:
         while not done.wait(every_seconds):
@@ -51,7 +51,7 @@ def peak_memory(every_seconds: float = 1.0) -> Iterator[Callable[[], int]]:
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
-        yield lambda: peak[0]
+        yield lambda: peak
     finally:
         done.set()
         watcher.join()
