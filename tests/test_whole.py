@@ -292,6 +292,7 @@ def test_a_run_killed_while_writing_is_finished_by_the_same_command_with_the_sam
     process.wait()
     assert list(warehouse.glob("tables/deduped/.writing/*")), "killed too late"
     assert not list(warehouse.glob("tables/deduped/[0-9a-f]*"))
+    assert not (warehouse / "current.json").exists()
     told = submit(folder, *options, settings=settings, master=CLUSTER)
     assert told.code == 0, told.err
     finished = manifest_of(warehouse, "killed")
