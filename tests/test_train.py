@@ -689,8 +689,8 @@ def test_the_fusions_regressions_learn_from_validation_songs_but_not_what_they_t
     songs = songs.assign(embedding=[[float(i == j) for j in range(160)] for i in range(160)])
     songs = songs.assign(**dict.fromkeys(AUDIO_FEATURES))
     train, validation = songs[:80], songs[80:].assign(lyrics=songs["lyrics"][80:] + " city")
-    config = quick.train.model_copy(update={"head_epochs": 2})
-    model = NeuralModel(KINDS["fusion"], ["happy", "sad"], Encoder(folder, READS), config, 1)
+    learns = quick.train.model_copy(update={"head_epochs": 2, "models": ("fusion",)})
+    model = NeuralModel(KINDS["fusion"], ["happy", "sad"], Encoder(folder, READS), learns, 1)
     seen: dict[str, Any] = {}
     model._fit_head = lambda parts, *_: seen.update(parts) or []  # type: ignore[method-assign,func-returns-value]
     model.fit(train, validation)
@@ -699,6 +699,15 @@ def test_the_fusions_regressions_learn_from_validation_songs_but_not_what_they_t
     assert len(seen["train"]["reading"]) == len(seen["validation"]["reading"]) == 80
     assert ((said.argmax(axis=1) == songs["mood"]).mean()) < 0.6
     assert ((model.linear["reading"].read(songs).argmax(axis=1) == songs["mood"]).mean()) > 0.9  # by heart
+
+    done = Comparison(quick.model_copy(update={"train": learns}))
+    done.moods = ["happy", "sad"]
+    splits = {"train": train, "validation": validation, "test": validation}
+    songs = pd.concat(of.assign(split=split) for split, of in splits.items())
+    assert list(done.compare(songs.assign(song_id="s"), folder)) == ["fusion"]
+    accuracy = {row["split"]: row["accuracy"] for row in done.metrics}
+    assert accuracy["validation"] < 0.65
+    assert accuracy["test"] > 0.75  # the same songs, once they are learnt by heart
 
 
 @pytest.mark.parametrize("optimizer", ["adagrad", "sgd", "sgd_momentum"])

@@ -234,7 +234,10 @@ class Comparison:
         return time.perf_counter() - started
 
     def _measure(self, name: str, model: Model, songs: pd.DataFrame, seconds: float) -> None:
-        """Measure a fitted model on the songs it has not learnt from, and against the model before it."""
+        """Measure a fitted model on the songs it has not learnt from, and against the model before it.
+
+        Of validation songs stands what the model said in `fit`: the fusion's regressions learn from them.
+        """
         config = self.config
         before = list(self.models)[-1] if self.models else None
         self.models[name] = model
@@ -242,7 +245,8 @@ class Comparison:
             rows = songs[songs["split"] == split]
             truth, hidden = rows["mood"].to_numpy(), None
             if isinstance(model, NeuralModel):
-                predicted = model.predict(rows)
+                kept = model.of_validation if split == "validation" else None
+                predicted = kept or model.predict(rows)
                 said = predicted.probabilities.astype(np.float64)
                 hidden = predicted.hidden if name == config.train.final_model else None
             else:

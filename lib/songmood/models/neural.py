@@ -115,6 +115,7 @@ class NeuralModel:
         self.kind, self.moods, self.encoder = kind, list(moods), encoder
         self.config, self.seed = config, seed
         self.temperature = 1.0
+        self.of_validation: Prediction | None = None  # of `fit`'s, by what it has not learnt from them
         by_artist = config.split_by == "artist"
         self.linear = {p: LINEAR[p](len(moods), seed, by_artist) for p in kind.parts if p in LINEAR}
         self.optimizer = kind.optimizer or config.optimizer
@@ -151,15 +152,16 @@ class NeuralModel:
         else:
             curve = self._fit_head(parts, train, validation)
         self.head.eval()
-        said = self._predict(parts["validation"]).probabilities
-        self.temperature = fit_temperature(validation["mood"].to_numpy(), said.astype(np.float64))
+        said = self._predict(parts["validation"])
+        truth = validation["mood"].to_numpy()
+        self.temperature = fit_temperature(truth, said.probabilities.astype(np.float64))
+        self.of_validation = self._temper(said)
         return curve
 
     def predict(self, songs: pd.DataFrame) -> Prediction:
         """Probabilities and the hidden layer (for a linear head: what it stands on)."""
-        said = self._predict(self._parts(songs, self.head.widths, self.head.widths.get("topics", 0)))
-        tempered = temper(said.probabilities.astype(np.float64), self.temperature)
-        return Prediction(tempered.astype(np.float32), said.hidden)
+        parts = self._parts(songs, self.head.widths, self.head.widths.get("topics", 0))
+        return self._temper(self._predict(parts))
 
     def predict_proba(self, songs: pd.DataFrame) -> npt.NDArray[Any]:
         """The probability of each mood; (songs, moods)."""
@@ -249,6 +251,10 @@ class NeuralModel:
             said = self.head(**{part: torch.from_numpy(parts[part]) for part in self.head.widths})
             probabilities = torch.softmax(said["logits"], dim=1)
         return Prediction(probabilities.numpy(), said["hidden"].numpy())
+
+    def _temper(self, said: Prediction) -> Prediction:
+        tempered = temper(said.probabilities.astype(np.float64), self.temperature)
+        return said._replace(probabilities=tempered.astype(np.float32))
 
     def _fit_head(
         self, parts: Mapping[str, Mapping[str, Array]], train: pd.DataFrame, validation: pd.DataFrame
