@@ -59,8 +59,8 @@ def lda_of(fitted: FittedTopics) -> Any:
 
 @pytest.fixture(scope="module")
 def conf() -> config.Topics:
-    settings = ["topics.candidates=[5, 3, 2]", "topics.alphas=[symmetric]", "topics.terms_shown=4"]
-    return load_config(ROOT / "conf" / "base.yaml", [], settings).topics
+    settings = ("candidates=[5, 3, 2]", "alphas=[symmetric]", "max_document_shares=[0.4]", "terms_shown=4")
+    return load_config(ROOT / "conf" / "base.yaml", [], [f"topics.{value}" for value in settings]).topics
 
 
 @pytest.fixture(scope="module")
