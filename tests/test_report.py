@@ -222,6 +222,13 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
         "topic_terms": frame(
             "topic_terms", [(t, r, f"word{t}{r}", 0.1) for t in range(3) for r in (1, 2, 3)]
         ),
+        "topic_selection": frame(
+            "topic_selection",
+            [
+                ("dense", 2, "", "", 0, 0.1, None, 0.2, False),
+                *(("lda", n, "auto", "auto", 10, 0.4, -7.0, n / 100, n == 30) for n in range(3, 31)),
+            ],
+        ),
         "model_metrics": frame("model_metrics", metrics),
         "label_choices": frame(
             "label_choices",
@@ -465,6 +472,15 @@ def test_labels_show_what_other_rules_would_leave(page: str) -> None:
         "1 3 100% sad 0",
         "5 40 75% happy, 25% sad 5 100% happy",
     ]
+
+
+def test_topics_show_what_was_tried(page: str) -> None:
+    rows = rows_of(part_of(page, "Why these topics"))
+    assert rows[1] == "lda chosen 30 0.300 -7.00 40% of songs auto auto 10"
+    assert "dense 2 0.200 – 10% of songs – – –" in rows
+    assert rows[-1].startswith("the paper's LDA 7 0.35 -6.72")
+    assert len(rows) == 1 + 20 + 1
+    assert "20 of 29 are shown" in page
 
 
 def test_names_from_the_corpus_are_escaped(page: str, frames: dict[str, pd.DataFrame], base: Config) -> None:

@@ -28,9 +28,11 @@ from songmood.report import duplicates, figures, funnel, models, words
 READS = (
     *("filtered", "deduped", "duplicates", "duplicate_pairs", "match_weights"),
     *("tags", "audio_features", "lyrics", "enrichment_failures"),
-    *("labelled", "label_choices", "moods", "clusters", "cluster_selection", "topic_terms"),
+    *("labelled", "label_choices", "moods", "clusters", "cluster_selection"),
+    *("topic_terms", "topic_selection"),
     *("model_metrics", "model_predictions", "training_curves", "recommendations", "retrieval_metrics"),
 )
+_TRIED = 20  # rows of the search for topics: what comes after was no rival
 _ROWS = 20_000  # bound of what is read of tables that are small by nature
 
 
@@ -44,8 +46,8 @@ def summarise(tables: Mapping[str, DataFrame], settings: config.Config) -> dict[
     model, bin (0 to 9), songs, said, right, both of test songs; label_choices;
     labels, moods: mood, songs; songs_with_tags: songs; map: song_id, x, y, cluster, mood, artist,
     title, at most `report.map_songs`, by hash; seeds: the recommendations of `report.seed_songs` songs,
-    by hash, with names; and cluster_selection, topic_terms, model_metrics, training_curves,
-    retrieval_metrics.
+    by hash, with names; and cluster_selection, topic_terms, topic_selection, model_metrics,
+    training_curves, retrieval_metrics.
     """
     shown, seed = settings.report, settings.seed
     names = tables["deduped"].select("song_id", "artist", "title")
@@ -65,7 +67,7 @@ def summarise(tables: Mapping[str, DataFrame], settings: config.Config) -> dict[
         F.col("title").alias("seed_title"),
     )
     small = (
-        *("match_weights", "label_choices", "cluster_selection", "topic_terms"),
+        *("match_weights", "label_choices", "cluster_selection", "topic_terms", "topic_selection"),
         *("model_metrics", "training_curves", "retrieval_metrics"),
     )
     return {
@@ -112,6 +114,7 @@ def render_report(
         maps=figures.maps(frames["map"]),
         selection=figures.selection(frames["cluster_selection"]),
         topics=_topics(frames["topic_terms"]),
+        tried=_tried(frames["topic_selection"]),
         seeds=_seeds(frames["seeds"]),
         retrieval=models.retrieval_rows(frames["retrieval_metrics"]),
         steps=funnel.step_bars(steps),
@@ -149,6 +152,12 @@ def _topics(terms: pd.DataFrame) -> list[tuple[int, list[str]]]:
     ordered = terms.sort_values(["topic", "rank"])
     terms_of = ordered.groupby("topic")["term"].agg(list)
     return list(zip(terms_of.index.tolist(), terms_of.tolist(), strict=True))
+
+
+def _tried(selection: pd.DataFrame) -> dict[str, Any]:
+    """The search for topics: the most coherent rows, the chosen one first, and of how many they are."""
+    ordered = selection.sort_values(["chosen", "coherence"], ascending=False, kind="stable")
+    return {"rows": ordered.head(_TRIED).to_dict("records"), "of": len(ordered)}
 
 
 def _seeds(recommended: pd.DataFrame) -> list[dict[str, Any]]:

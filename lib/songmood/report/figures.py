@@ -61,10 +61,10 @@ def similarities(counts: pd.DataFrame, threshold: float) -> Markup | None:
     return _json(figure)
 
 
-def maps(points: pd.DataFrame) -> list[dict[str, Any]]:
-    """The map twice: coloured by mood, and by the largest clusters."""
+def maps(points: pd.DataFrame) -> dict[str, Any]:
+    """The map twice, coloured by mood and by the largest clusters, with one caption; {} without points."""
     if points.empty:
-        return []
+        return {}
     labels = [
         html.escape(
             f"{words.song_name(p.title, p.artist)} · {words.known(p.mood, 'no mood')} · cluster {p.cluster}"
@@ -76,22 +76,17 @@ def maps(points: pd.DataFrame) -> list[dict[str, Any]]:
     sizes = points["cluster"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     clusters = list(sizes.index[: len(STYLES)])
     other_clusters = len(sizes) - len(clusters)
-    return [
-        {
-            "title": "by mood",
-            "caption": f"Each point is a song ({words.number(len(points))} shown); near ones read and sound "
-            "alike to the model. Colour and sign: the mood the final model gives.",
-            "figure": _scatter(points, "mood", {mood: str(mood) for mood in moods}, "no mood"),
-        },
-        {
-            "title": "by cluster",
-            "caption": "The same songs. Colour and sign: the cluster, the largest named"
-            + (f", the other {other_clusters} in grey." if other_clusters else "."),
-            "figure": _scatter(
-                points, "cluster", {cluster: f"cluster {cluster}" for cluster in clusters}, "others"
-            ),
-        },
-    ]
+    by_mood = _scatter(points, "mood", {mood: str(mood) for mood in moods}, "no mood")
+    by_cluster = _scatter(points, "cluster", {c: f"cluster {c}" for c in clusters}, "others")
+    return {
+        "caption": f"Each point is a song ({words.number(len(points))} shown); near ones read and sound "
+        "alike to the model. Colour and sign: the mood the final model gives, and the same songs' cluster, "
+        "the largest named" + (f", the other {other_clusters} in grey." if other_clusters else "."),
+        "charts": [
+            {"title": "by mood", "figure": by_mood},
+            {"title": "by cluster", "figure": by_cluster},
+        ],
+    }
 
 
 def _scatter(points: pd.DataFrame, column: str, names: Mapping[Any, str], others: str) -> Markup:
