@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from pyspark.sql import functions as F
 
 from songmood import config
 from songmood.tables import TOPIC_SELECTION, TOPIC_TERMS, TOPICS
+
+if TYPE_CHECKING:
+    from songmood.topics.dense import Clusters
 
 HELD_OUT = 10  # one song in so many is kept from fitting, for the perplexity
 COHERENCE_TERMS = 20  # top terms of a topic that c_v looks at: gensim's default
@@ -99,12 +102,15 @@ def fit_topics(tokens: DataFrame, embeddings: DataFrame, conf: config.Topics, se
     (`LdaModel.log_perplexity`), as the paper's -6.72. Coherence is c_v (Röder et al. 2015) on the songs
     fitted.
     """
+    from songmood.topics import dense
+
     songs = _sample(tokens, embeddings if "dense" in conf.models else None, conf.fit_songs, seed)
     if not songs:
         problem = "no song has words, so no topics: the corpus folder lyrics/ supplies lyrics"
         return FittedTopics(None, (), problem)
     cut = len(songs) // HELD_OUT
     held_out, fitted = songs[:cut], sorted(songs[cut:])  # the order counts: gensim learns as it reads
+    dense_songs = dense.cluster(fitted, conf.min_topic_songs, seed) if "dense" in conf.models else None
     found: list[tuple[Candidate, TopicModel]] = []
     tried: list[Dictionary] = []
     for share in conf.max_document_shares:
@@ -112,7 +118,7 @@ def fit_topics(tokens: DataFrame, embeddings: DataFrame, conf: config.Topics, se
         dictionary.filter_extremes(conf.min_documents, share, conf.max_terms)
         tried.append(dictionary)
         if len(dictionary):
-            of_share = list(_search(fitted, dictionary, share, conf, seed))
+            of_share = list(_search(fitted, dense_songs, dictionary, share, conf, seed))
             found += _score(of_share, fitted, held_out, dictionary)
     if not found:
         if any(len(dictionary) for dictionary in tried):
@@ -174,7 +180,12 @@ def _sample(tokens: DataFrame, embeddings: DataFrame | None, songs: int, seed: i
 
 
 def _search(
-    songs: list[Song], dictionary: Dictionary, share: float, conf: config.Topics, seed: int
+    songs: list[Song],
+    dense_songs: Clusters | None,
+    dictionary: Dictionary,
+    share: float,
+    conf: config.Topics,
+    seed: int,
 ) -> Iterator[tuple[Candidate, TopicModel]]:
     """Every model that is asked for, on one vocabulary."""
     from songmood.topics import dense, gsdmm, lda
@@ -192,10 +203,9 @@ def _search(
         if short is not None:
             found = blank._replace(model="gsdmm", topics=len(short.songs), passes=passes)
             yield found._replace(alpha=str(gsdmm.ALPHA), eta=str(gsdmm.BETA)), short
-    if "dense" in conf.models:
-        places = dense.fit(songs, dictionary, conf.min_topic_songs, seed)
-        if places is not None:
-            yield blank._replace(model="dense", topics=len(places.places)), places
+    if dense_songs is not None:
+        places = dense.fit(dense_songs, dictionary)
+        yield blank._replace(model="dense", topics=len(places.places)), places
 
 
 def _score(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from gensim.corpora import Dictionary
 from scipy.special import softmax
 
@@ -44,8 +46,16 @@ class Dense:
         return None
 
 
-def fit(songs: list[Song], dictionary: Dictionary, min_songs: int, seed: int) -> Dense | None:
-    """The topics of the songs that have a reading, largest first; None if they show none."""
+class Clusters(NamedTuple):
+    """Songs that have a reading, their readings (songs, width), and the cluster of each; -1 is none."""
+
+    songs: list[Song]
+    readings: Floats
+    clusters: npt.NDArray[np.int64]
+
+
+def cluster(songs: list[Song], min_songs: int, seed: int) -> Clusters | None:
+    """Where the readings of songs are dense, whatever words are known; None if it is nowhere."""
     from sklearn.cluster import HDBSCAN
 
     read = [song for song in songs if song.embedding is not None]
@@ -54,9 +64,13 @@ def fit(songs: list[Song], dictionary: Dictionary, min_songs: int, seed: int) ->
     readings = np.array([song.embedding for song in read], dtype=np.float64)
     reduced = Layout(readings, _NEIGHBORS, "cosine").in_dimensions(_DIMENSIONS, 0.0, seed)
     clusters = HDBSCAN(min_cluster_size=min_songs, copy=True).fit_predict(reduced)
-    topics = sorted(set(clusters.tolist()) - {-1})  # -1: nowhere dense
-    if not topics:
-        return None
+    return Clusters(read, readings, clusters) if (clusters >= 0).any() else None
+
+
+def fit(found: Clusters, dictionary: Dictionary) -> Dense:
+    """A topic a cluster, told by the words of the dictionary; the largest first."""
+    read, readings, clusters = found
+    topics = sorted(set(clusters.tolist()) - {-1})
     counts = np.zeros((len(topics), len(dictionary)))
     for song, cluster in zip(read, clusters, strict=True):
         if cluster >= 0:
