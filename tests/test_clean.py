@@ -20,6 +20,7 @@ from songmood.enrich.clean import clean_lyrics, find_fault
         ("don&#x27;t &lt;3 &amp; go", "don't <3 & go"),
         ("<i>soft</i> <a href='x'>link</a>", "soft link"),
         ("ﬁne\u00a0day", "fine day"),
+        ("I don\u00b4t", "I don't"),
         ("[Verse 1]\none\n [Pre-Chorus: Ann] \ntwo\n{Bridge}\n[Chorus x2]\nthree", "one\n\ntwo\n\nthree"),
         ("[ar: Ann]\n[00:12.30] one\n[01:02]two <00:03.10>three\n[length: 03:12]", "one\ntwo three"),
         ("[Produced by Ann & Bo]\none\n[Guitar Solo]\n[Coro: Ann]\ntwo\n[x2]", "one\n\ntwo"),

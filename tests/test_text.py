@@ -19,7 +19,7 @@ def words_of(spark: SparkSession, lines: Iterable[str | None], config: Config) -
     rows = [(f"song-{i:03}", line) for i, line in enumerate(lines)]
     lyrics = spark.createDataFrame(rows, "song_id string, lyrics string")
     tokens = prepare_tokens(lyrics, config.text)
-    assert tokens.columns == ["song_id", "tokens"]
+    assert tokens.columns == ["song_id", "tokens", "line_of"]
     return [row.tokens for row in sorted(tokens.collect())]
 
 
@@ -30,6 +30,10 @@ SUNG = {
     "can't won't shan't": "can not will not shall not",
     "runnin' wild, singin'": "running wild, singing",
     "the captain's cabin": "the captain cabin",
+    "'come again' in my 'skin', 'rain'": "'come again' in my 'skin', 'rain'",
+    "somethin's wrong, nothin'll do, goin'": "something wrong, nothing do, going",
+    "rock'n'roll": "rock and roll",
+    "ohhhhh ahhh yeahhh gooood": "ohh ahh yeahh good",
     "i'll you're we've i'm it's": "i you we i it",
     "he'd go": "he go",
     "bless'd and lov'd": "blessed and loved",
@@ -58,6 +62,7 @@ LINES: dict[str | None, list[str]] = {
     "well, hell: he'll be ill": ["well", "hell", "ill"],
     "Runnin’ 'cause the night's cold": ["running", "night", "cold"],
     "yeah yeah ooh la la baby": ["baby"],
+    "Ohhhhh, ahhhh, yeahhh, mmmm, huh, ha, uhhh baby": ["baby"],
     "O'Malley's café, 1999, 24/7": ["omalley", "café"],
     "'quoted' x y z": ["quoted"],
     "東京 ночью": ["東京", "ночью"],
@@ -102,8 +107,8 @@ PHRASES = [
 
 
 def tokens_of(spark: SparkSession, songs: list[list[str]]) -> DataFrame:
-    rows = [(f"s{i:02}", words) for i, words in enumerate(songs)]
-    return spark.createDataFrame(rows, "song_id string, tokens array<string>")
+    rows = [(f"s{i:02}", words, ["0"] * len(words)) for i, words in enumerate(songs)]
+    return spark.createDataFrame(rows, "song_id string, tokens array<string>, line_of array<string>")
 
 
 def test_words_that_stand_together_become_one_more(
@@ -122,6 +127,17 @@ def test_words_that_stand_together_become_one_more(
     assert joined["s19"] == ["broken", "heart", "broken_heart", "broken"]
     assert joined["s20"] == []
     assert joined["s21"] == ["alone"]
+
+
+def test_a_pair_stands_in_one_line(spark: SparkSession, make_config: Callable[..., Config]) -> None:
+    conf = make_config("text.min_bigram_documents=5").text
+    lyrics = [(f"s{i}", f"broken\nheart\n\nsilver moon {word}") for i, word in enumerate("abcdefgh")]
+    lyrics += [(f"t{i}", "broken river") for i in range(8)]
+    tokens = prepare_tokens(spark.createDataFrame(lyrics, "song_id string, lyrics string"), conf)
+    assert fit_bigrams(tokens, conf) == ["silver_moon"]
+    row = add_bigrams(tokens, ["broken_heart", "silver_moon"]).orderBy("song_id").first()
+    assert row is not None
+    assert row.tokens == ["broken", "heart", "silver", "moon", "silver_moon"]
 
 
 def test_bigrams_are_scored_as_gensim_does(spark: SparkSession, make_config: Callable[..., Config]) -> None:

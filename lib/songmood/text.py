@@ -10,7 +10,7 @@ from functools import reduce
 from pyspark.ml import Pipeline
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from sparknlp.annotator import Normalizer, RegexTokenizer, Stemmer, StopWordsCleaner
+from sparknlp.annotator import Normalizer, RegexTokenizer, SentenceDetector, Stemmer, StopWordsCleaner
 from sparknlp.base import DocumentAssembler
 
 from songmood import config
@@ -58,9 +58,20 @@ SHORT_FORMS = {
     "ne'er": "never",
 }
 
+# The beginnings of words that end in -in by themselves; no verb's -ing follows an a.
+_IN = r"\bbeg|\bwith|\bsk|\bsp|\bgr|\btw|\bch|\bcous|\bru|\bjo|\bco|\bvirg|\bcab"
+
+# Before all else.
+_DRAWN_OUT = (
+    (r"(\p{L})\1{2,}", "$1$1"),  # ohhhhh -> ohh, looove -> loove
+    (r"(?<=\p{L})'n'(?=\p{L})", " and "),  # rock'n'roll
+)
+
 # Endings and elisions, in this order, after the whole words.
 _ENDINGS = (
-    (r"(?<=\p{L}\p{L})in'(?!\p{L})", "ing"),  # runnin' -> running
+    (r"(?<=(?:no|any|some|every)thin)(?='(?:s|ll|d)(?!\p{L}))", "g"),  # nothin's -> nothing's
+    # runnin' -> running, but not 'come again' nor 'in your skin': there the apostrophe ends what is quoted
+    (rf"(?<=\p{{L}}\p{{L}})(?<!a|{_IN})in'(?!\p{{L}})", "ing"),
     (r"(?<=\p{L})n't(?!\p{L})", " not"),  # don't -> do not
     (r"(?<=\p{L})'(?:ll|re|ve|m|s)(?!\p{L})", ""),  # I'll, love's: a stop word or a genitive
     # I'd: would or had, a stop word
@@ -77,21 +88,23 @@ _WORDS_OF_THEIR_OWN = {"hell", "ill", "shed", "shell", "wed", "well"}
 def prepare_tokens(lyrics: DataFrame, conf: config.Text) -> DataFrame:
     """The words of each song: lower case, spelled out, without stop words, in the order sung.
 
-    Takes song_id, lyrics; gives the table `tokens`, a row for every row taken. Null lyrics, or
-    lyrics without a word that stays, give an empty array.
+    Takes song_id, lyrics; gives song_id, tokens and `line_of`, which says of each word in which line it
+    stands (array<string>), a row for every row taken. Null lyrics, or lyrics without a word that stays,
+    give empty arrays.
     """
     text = F.translate(F.lower(F.coalesce("lyrics", F.lit(""))), _APOSTROPHES, "'" * len(_APOSTROPHES))
     if conf.collapse_repeated_lines:
         text = first_of_each_line(text)
     texts = lyrics.select("song_id", spell_out(text).alias("text"))
     prepared = _pipeline(conf).fit(texts).transform(texts)
-    return prepared.select("song_id", F.col("words.result").alias("tokens"))
+    line_of = F.transform("words.metadata", lambda of: of["sentence"])
+    return prepared.select("song_id", F.col("words.result").alias("tokens"), line_of.alias("line_of"))
 
 
 def fit_bigrams(tokens: DataFrame, conf: config.Text) -> list[str]:
     """Pairs of words that stand together more often than chance would have it: 'broken_heart'.
 
-    Of `tokens`, as `prepare_tokens` gives them, pairs of neighbours in at least
+    Of `tokens`, as `prepare_tokens` gives them, pairs of neighbours in a line in at least
     `text.min_bigram_documents` songs, with a normalised pointwise mutual information (Bouma 2009) of
     `text.min_bigram_npmi` or more; at most `text.max_bigrams`, the highest first, then by name. A song
     counts once, so that a chorus is no evidence.
@@ -99,7 +112,7 @@ def fit_bigrams(tokens: DataFrame, conf: config.Text) -> list[str]:
     if not conf.max_bigrams:
         return []
     words = F.explode(F.array_distinct("tokens"))
-    pairs = F.explode(F.array_distinct(_pairs(F.col("tokens"))))
+    pairs = F.explode(F.array_distinct(F.array_compact(_pairs())))
     songs = tokens.agg(F.count(F.lit(1)).alias("songs"))
     of_word = tokens.select(words.alias("word")).groupBy("word").agg(F.count(F.lit(1)).alias("n"))
     of_pair = tokens.select(pairs.alias("pair")).groupBy("pair").agg(F.count(F.lit(1)).alias("n"))
@@ -129,26 +142,31 @@ def fit_bigrams(tokens: DataFrame, conf: config.Text) -> list[str]:
 
 
 def add_bigrams(tokens: DataFrame, bigrams: list[str]) -> DataFrame:
-    """The table `tokens` with each bigram after its two words, which stay: a word finds what it found."""
-    if not bigrams:
-        return tokens
-    known = F.transform(_pairs(F.col("tokens")), lambda pair: F.when(pair.isin(bigrams), pair))
-    before = F.concat(F.array(F.lit(None).cast("string")), known)  # ending in each word; none in the first
-    joined = F.flatten(F.zip_with("tokens", before, lambda word, pair: F.array(word, pair)))
-    return tokens.withColumn("tokens", F.array_compact(joined))
+    """The table `tokens`: the words, each bigram after its two, which stay: a word finds what it found."""
+    joined = F.col("tokens")
+    if bigrams:
+        known = F.transform(_pairs(), lambda pair: F.when(pair.isin(bigrams), pair))
+        both = F.zip_with("tokens", known, lambda word, pair: F.array(word, pair))
+        joined = F.array_compact(F.flatten(both))
+    return tokens.select("song_id", joined.alias("tokens"))
 
 
-def _pairs(tokens: Column) -> Column:
-    """Each word with the next, 'first_second'; one less than there are words."""
-    following = F.slice(tokens, 2, F.greatest(F.size(tokens) - 1, F.lit(0)))
-    both = F.zip_with(tokens, following, lambda word, after: F.concat(word, F.lit("_"), after))
-    return F.array_compact(both)  # the last word has none after it
+def _pairs() -> Column:
+    """Of each word of `tokens` the one before and itself, 'first_second'; null where none is in its line."""
+    word, line = F.col("tokens"), F.col("line_of")
+    return F.transform(
+        word,
+        lambda second, i: F.when(
+            (i > 0) & (F.get(line, i) == F.get(line, i - 1)), F.concat(F.get(word, i - 1), F.lit("_"), second)
+        ),
+    )
 
 
 def spell_out(text: Column) -> Column:
     """Lower-case English text with contractions and sung short forms spelled out: ain't -> is not."""
     whole = [(rf"(?<![\p{{L}}']){short}(?!\p{{L}})", full) for short, full in SHORT_FORMS.items()]
-    return reduce(lambda column, rule: F.regexp_replace(column, *rule), [*whole, *_ENDINGS], text)
+    rules = [*_DRAWN_OUT, *whole, *_ENDINGS]
+    return reduce(lambda column, rule: F.regexp_replace(column, *rule), rules, text)
 
 
 def first_of_each_line(text: Column) -> Column:
@@ -161,15 +179,22 @@ def stop_words(conf: config.Text) -> list[str]:
     """Spark NLP's English list, also as typed without apostrophes (dont), and those of the settings."""
     english: list[str] = StopWordsCleaner.loadDefaultStopWords("english")
     bare = {word.replace("'", "") for word in english} - _WORDS_OF_THEIR_OWN
-    return sorted({*english, *bare, *conf.stop_words, *conf.fillers})
+    drawn_out = {filler + filler[-1] for filler in conf.fillers}  # `spell_out` leaves two of a letter
+    return sorted({*english, *bare, *conf.stop_words, *conf.fillers, *drawn_out})
 
 
 def _pipeline(conf: config.Text) -> Pipeline:
     """Spark NLP annotators over the column `text`; fitting it reads no row."""
     stages = [
         DocumentAssembler().setInputCol("text").setOutputCol("document"),
+        # a line is what a lyric has for a sentence
+        SentenceDetector()
+        .setInputCols(["document"])
+        .setOutputCol("line")
+        .setCustomBounds([r"\n+"])
+        .setUseCustomBoundsOnly(True),
         # all that is neither letter, accent nor apostrophe parts words
-        RegexTokenizer().setInputCols(["document"]).setOutputCol("token").setPattern(r"[^\p{L}\p{M}']+"),
+        RegexTokenizer().setInputCols(["line"]).setOutputCol("token").setPattern(r"[^\p{L}\p{M}']+"),
         Normalizer()
         .setInputCols(["token"])
         .setOutputCol("normal")

@@ -127,6 +127,7 @@ def _fault(raw: str, body: str, cleaned: str | None) -> str | None:
 
 def _without_markup(text: str) -> str:
     text = html.unescape(text).replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("´", "'")  # don´t; NFKC would make a blank and an accent of it
     return unicodedata.normalize("NFKC", _MARKUP.sub("", _BREAK.sub("\n", text))).strip()
 
 
