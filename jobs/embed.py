@@ -6,9 +6,11 @@ from songmood.run import Run, Step
 
 def job(run: Run) -> None:
     from songmood.embed import embed_lyrics
+    from songmood.encoder import try_encoder
 
     encoder = run.config.encoder
     folder = resolve_encoder(encoder.model)
+    try_encoder(folder, encoder)
     lyrics = run.read("lyrics")
     if lyrics.isEmpty():
         run.warn("no lyrics: nothing to read; the corpus folder lyrics/ supplies them")

@@ -1,17 +1,28 @@
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from safetensors.torch import load_file, save_file
+from transformers import (
+    RobertaConfig,
+    RobertaModel,
+    SqueezeBertConfig,
+    SqueezeBertModel,
+    T5Config,
+    T5Model,
+)
 
 from songmood import config as settings
 from songmood import encoder_files as files_module
-from songmood.encoder import Encoder, embedding_udf
+from songmood.encoder import Encoder, embedding_udf, try_encoder
 from songmood.encoder_files import encoder_id, resolve_encoder
 from songmood.errors import SongmoodError
 from tiny_encoder import WIDTH, write_tiny_encoder
@@ -147,6 +158,64 @@ def test_encoder_reads_no_more_than_it_has_positions(folder: Path) -> None:
     encoder = reader(folder, 512)
     assert encoder.max_tokens == 64
     assert np.isfinite(encoder.read(["sun " * 500])).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("model.safetensors", "lacks 16 of its weights, encoder.layer.1."),
+        ("tokenizer.json", "does not load"),
+        ("config.json", "does not load"),
+    ],
+)
+def test_an_encoder_in_part_is_refused(copy: Path, name: str, says: str) -> None:
+    if name == "model.safetensors":  # whole as a file, without a layer: else random numbers would stand there
+        kept = {k: v for k, v in load_file(copy / name).items() if "layer.1." not in k}
+        save_file(kept, copy / name, metadata={"format": "pt"})
+    else:
+        (copy / name).write_text((copy / name).read_text()[:99])
+    with pytest.raises(SongmoodError, match=re.escape(says)) as error:
+        reader(copy, 64)
+    assert "fetch it again" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_encoder_without_words_is_refused(copy: Path) -> None:
+    for file in copy.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(SongmoodError, match="has no vocabulary"):
+        reader(copy, 64)
+
+
+def test_an_encoder_that_wants_more_than_text_is_refused_at_once(copy: Path) -> None:
+    torch.manual_seed(0)
+    T5Model(
+        T5Config(
+            vocab_size=20, d_model=8, d_ff=8, d_kv=4, num_layers=1, num_heads=2, decoder_start_token_id=0
+        )
+    ).save_pretrained(copy)
+    with pytest.raises(SongmoodError, match="reads no text alone"):
+        try_encoder(copy, reader(copy, 64).config)
+
+
+def test_positions_that_a_padding_takes_are_no_places(copy: Path) -> None:
+    torch.manual_seed(0)
+    RobertaModel(
+        RobertaConfig(
+            **{"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2},
+            **{"intermediate_size": 8, "max_position_embeddings": 34, "pad_token_id": 1},
+        )
+    ).save_pretrained(copy)
+    encoder = reader(copy, 64)
+    assert encoder.max_tokens == 32
+    assert np.isfinite(encoder.read(["sun " * 99])).all()
+
+
+def test_a_pooler_that_is_called_unasked_does_no_harm(copy: Path) -> None:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 8, "embedding_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    SqueezeBertModel(SqueezeBertConfig(vocab_size=20, intermediate_size=8, **sizes)).save_pretrained(copy)
+    try_encoder(copy, reader(copy, 64).config)
 
 
 def test_encoder_without_pooler(tmp_path: Path, folder: Path) -> None:

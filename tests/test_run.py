@@ -197,6 +197,17 @@ def test_a_fault_is_told_in_one_line() -> None:
     assert "cut off" in explain(RuntimeError("file:/a/b.parquet is not a Parquet file. Expected magic"))
     assert "file:/a/b.parquet" in explain(RuntimeError("file:/a/b.parquet is not a Parquet file."))
     assert explain(ValueError("odd\nand more")) == "ValueError: odd"
+    worker = (
+        'Job aborted: PythonException: Traceback (most recent call last):\n  File "x.py", line 1\n    f()\n'
+    )
+    assert (
+        explain(RuntimeError(f"{worker}KeyError: 'odd'\n\n\tat org.apache"))
+        == "RuntimeError: KeyError: 'odd'"
+    )
+    ours = f"{worker}songmood.errors.SongmoodError: no such thing: do this\n\n\tat org.apache"
+    assert explain(RuntimeError(ours)) == "no such thing: do this"
+    killed = "Python worker exited unexpectedly (crashed)\nCaused by: java.io.EOFException"
+    assert explain(RuntimeError(killed)).startswith("a Python worker was killed")
     assert explain(ValueError()) == "ValueError: ValueError"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,21 +44,20 @@ class Encoder:
     is read in windows that overlap by `window_overlap`. Of a text as many word pieces are read as
     `max_windows` full windows hold. Pooling over tokens: mean (of the last layer), max, or cls (the mean
     of the windows' first tokens). No pooler is needed, so every encoder will do; one that has a pooler
-    loses it, unused. Raises SongmoodError where a window cannot overlap.
+    loses it, unused.
+
+    Raises SongmoodError where the folder does not hold a whole encoder with its words, or a window
+    cannot overlap.
     """
 
     def __init__(self, folder: Path, config: settings.Encoder) -> None:
         quiet()
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-        self.model: Any = AutoModel.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
+        self.tokenizer, self.model = _load(folder)
         if getattr(self.model, "pooler", None) is not None:
-            self.model.pooler = None
+            self.model.pooler = torch.nn.Identity()  # not None: some models call it without asking
         self.model.eval().to(device())
         self.folder, self.config = folder, config
-        positions = getattr(self.model.config, "max_position_embeddings", config.max_tokens)
-        self.max_tokens = min(config.max_tokens, positions, self.tokenizer.model_max_length)
+        self.max_tokens = min(config.max_tokens, _positions(self.model), self.tokenizer.model_max_length)
         room = self.max_tokens - self.tokenizer.num_special_tokens_to_add()
         if not self.tokenizer.is_fast or config.window_overlap >= room:
             raise SongmoodError(
@@ -161,6 +161,22 @@ class Encoder:
         save_file(state, str(folder / WEIGHTS), metadata={"format": "pt"})
 
 
+def try_encoder(folder: Path, config: settings.Encoder) -> None:
+    """Read a few words here, so that what is wrong with an encoder is said before workers begin.
+
+    Raises SongmoodError.
+    """
+    encoder = Encoder(folder, config)
+    try:
+        said = encoder.read(["a few words", "la la"])
+    except Exception as error:  # families of models differ in what they ask for, and in their errors
+        raise SongmoodError(
+            f"the encoder {folder} reads no text alone ({_first_line(error)}): set encoder.model to another"
+        ) from None
+    if not np.isfinite(said).all():
+        raise SongmoodError(f"the encoder {folder} gives no numbers: fetch it again, or set encoder.model")
+
+
 def embedding_udf(folder_name: str, config: settings.Encoder) -> Callable[[Column], Column]:
     """A function of a text column: the encoder's reading as array<float> of length 1.
 
@@ -212,6 +228,44 @@ def quiet() -> None:
     """Keep transformers' progress bars and hints off the terminal."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    """The tokenizer and the model of a folder. Raises SongmoodError unless both are whole."""
+    advice = "fetch it again, or set encoder.model to another"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        model, info = AutoModel.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except Exception as error:  # files can be wrong in many ways, each with an error of another library
+        raise SongmoodError(f"the encoder {folder} does not load ({_first_line(error)}): {advice}") from None
+    # what is missing would be filled with random numbers, and unknown words read as one
+    missing = sorted(name for name in info["missing_keys"] if "pooler" not in name.split("."))
+    if missing:
+        raise SongmoodError(
+            f"the encoder {folder} lacks {len(missing)} of its weights, {missing[0]} for one: {advice}"
+        )
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise SongmoodError(f"the encoder {folder} has no vocabulary, e.g. no tokenizer.json: {advice}")
+    return tokenizer, model
+
+
+def _positions(model: Any) -> int:
+    """How many tokens a model can tell the places of; RoBERTa's kind leaves out its table's first rows."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            return int(module.num_embeddings) - (0 if module.padding_idx is None else module.padding_idx + 1)
+    known = getattr(model.config, "max_position_embeddings", None)
+    return known if isinstance(known, int) and known > 0 else sys.maxsize
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _lines(text: str) -> list[str]:

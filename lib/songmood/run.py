@@ -152,7 +152,7 @@ class Run:
 
         It travels as an archive: a folder itself can be added on local[*] alone.
         """
-        name = folder.name
+        name = re.sub(r"[^\w.-]", "_", folder.name)  # it is part of an address
         if name not in self._shipped:
             archive = Path(self._temporary.name, f"{name}.zip")
             with zipfile.ZipFile(archive, "w") as packed:  # weights do not compress
