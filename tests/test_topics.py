@@ -228,6 +228,25 @@ def test_the_most_coherent_of_all_models_is_chosen(spark: SparkSession, conf: co
     assert chosen.coherence == max(c.coherence for c in fitted.selection if c.coherence is not None)
 
 
+def test_a_vocabulary_too_small_for_its_topics_is_not_chosen(
+    spark: SparkSession, conf: config.Topics
+) -> None:
+    chance = random.Random(SEED)
+    rows = [
+        (
+            f"s{i:02}",
+            [*chance.sample([f"w{n}" for n in range(60)], 20), *("abcdefghij" if i % 10 < 2 else "")],
+        )
+        for i in range(90)
+    ]
+    tried = {"candidates": (2,), "max_document_shares": (0.25, 1.0)}
+    small, whole = fit(frame(spark, rows), conf.model_copy(update=tried)).selection
+    assert small.coherence is not None
+    assert whole.coherence is not None
+    assert small.coherence > whole.coherence  # ten words that stand together, for two topics' twenty each
+    assert (small.chosen, whole.chosen) == (False, True)
+
+
 @pytest.mark.parametrize("model", ["gsdmm", "dense"])
 def test_other_models_with_too_few_songs(spark: SparkSession, conf: config.Topics, model: str) -> None:
     few = conf.model_copy(update={"models": (model,), "min_documents": 1, "max_document_shares": (1.0,)})

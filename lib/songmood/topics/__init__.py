@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +95,7 @@ class TopicTables(NamedTuple):
 
 
 def fit_topics(tokens: DataFrame, embeddings: DataFrame, conf: config.Topics, seed: int) -> FittedTopics:
-    """Fit every model of the search that `conf` asks for, and choose the most coherent.
+    """Fit every model of the search that `conf` asks for, and choose the most coherent (see `_worth`).
 
     Takes the tables `tokens` and `embeddings`; at most `conf.fit_songs` songs come to the driver. A
     tenth of them is held out for the perplexity: gensim's per-word log bound
@@ -130,7 +130,7 @@ def fit_topics(tokens: DataFrame, embeddings: DataFrame, conf: config.Topics, se
             f"{shares} (topics.max_document_shares) of {len(fitted)} songs: no topics"
         )
         return FittedTopics(None, (), problem)
-    best = max(range(len(found)), key=lambda i: (_or(found[i][0].coherence, -math.inf), -i))
+    best = max(range(len(found)), key=lambda i: (*_worth(*found[i]), -i))
     selection = tuple(candidate._replace(chosen=i == best) for i, (candidate, _) in enumerate(found))
     return FittedTopics(found[best][1], selection)
 
@@ -193,7 +193,7 @@ def _search(
     counts = known_words(dictionary, [song.tokens for song in songs])
     blank = Candidate("", 0, "", "", 0, share, None, None, False)
     if "lda" in conf.models:
-        grid = itertools.product(sorted(set(conf.candidates)), conf.alphas, conf.etas, conf.passes)
+        grid = itertools.product(sorted(conf.candidates), conf.alphas, conf.etas, conf.passes)
         for topics, alpha, eta, passes in grid:
             tried = blank._replace(model="lda", topics=topics, alpha=str(alpha), eta=str(eta), passes=passes)
             yield tried, lda.fit(counts, dictionary, topics, alpha, eta, passes, conf.starts, seed)
@@ -259,5 +259,10 @@ def _top_terms(model: TopicModel | None, terms_shown: int) -> list[tuple[int, in
     ]
 
 
-def _or(value: Any, otherwise: float) -> float:
-    return otherwise if value is None else float(value)
+def _worth(candidate: Candidate, model: TopicModel) -> tuple[bool, float]:
+    """By what a candidate is chosen: coherence, but first that its vocabulary has top terms for every topic.
+
+    With fewer words topics share them, and the fewer they are, the more coherent they look.
+    """
+    enough = len(model.dictionary) >= COHERENCE_TERMS * candidate.topics
+    return enough, -math.inf if candidate.coherence is None else candidate.coherence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,11 @@ class Gsdmm:
     songs: Floats
     words: Floats
 
+    @cached_property
+    def sizes(self) -> Floats:
+        """How many words each topic has."""
+        return np.asarray(self.words.sum(axis=1))
+
     def terms(self) -> Floats:
         """The probability of each word in each topic."""
         smoothed = self.words + BETA
@@ -33,7 +39,7 @@ class Gsdmm:
         counts = self.dictionary.doc2bow([] if words is None else words)
         if not counts:
             return [1.0 / len(self.songs)] * len(self.songs)
-        logs = _log_odds(counts, self.songs, self.words)
+        logs = _log_odds(_arrays(counts), self.songs, self.words, self.sizes)
         return [float(weight) for weight in np.exp(logs - logsumexp(logs))]
 
     def perplexity(self, held_out: list[Counts], fitted_songs: int) -> float | None:
@@ -58,29 +64,37 @@ def fit(
     random = np.random.default_rng(seed)
     of = random.integers(topics, size=len(counts))
     songs, words = np.zeros(topics), np.zeros((topics, len(dictionary)))
+    sizes = np.zeros(
+        topics
+    )  # of `words`, kept beside it: adding them up for each song takes longer than the rest
     known = [_arrays(song) for song in counts]
     for topic, (ids, times) in zip(of, known, strict=True):
         songs[topic] += 1
         words[topic, ids] += times
+        sizes[topic] += times.sum()
     for _ in range(passes):
         for song, (ids, times) in enumerate(known):
             songs[of[song]] -= 1
             words[of[song], ids] -= times
-            logs = _log_odds(counts[song], songs, words)
+            sizes[of[song]] -= times.sum()
+            logs = _log_odds((ids, times), songs, words, sizes)
             chances = np.cumsum(np.exp(logs - logs.max()))
             of[song] = int(np.searchsorted(chances, random.random() * chances[-1]))
             songs[of[song]] += 1
             words[of[song], ids] += times
+            sizes[of[song]] += times.sum()
     by_size = np.argsort(-words.sum(axis=1), kind="stable")
     order = [int(topic) for topic in by_size if songs[topic] >= min_songs]
     return Gsdmm(dictionary, songs[order], words[order]) if order else None
 
 
-def _log_odds(counts: Counts, songs: Floats, words: Floats) -> Floats:
+def _log_odds(
+    song: tuple[npt.NDArray[np.int64], Floats], songs: Floats, words: Floats, sizes: Floats
+) -> Floats:
     """Logarithm of their equation 4, but for a constant: how well a song fits each topic."""
-    ids, times = _arrays(counts)
+    ids, times = song
     known = words[:, ids] + BETA
-    size = words.sum(axis=1) + words.shape[1] * BETA
+    size = sizes + words.shape[1] * BETA
     gain = (gammaln(known + times) - gammaln(known)).sum(axis=1)
     return np.asarray(np.log(songs + ALPHA) + gain - (gammaln(size + times.sum()) - gammaln(size)))
 
