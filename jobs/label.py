@@ -6,7 +6,12 @@ from songmood.run import Run, Step
 
 def job(run: Run) -> None:
     result = label_songs(run.read("deduped"), run.read("tags"), run.read("dropped"), run.config.label)
-    run.write(labelled=result.labelled, dropped=result.dropped, label_choices=result.label_choices)
+    run.write(
+        shared=result.judged,
+        labelled=result.labelled,
+        dropped=result.dropped,
+        label_choices=result.label_choices,
+    )
     moods = {row["mood"]: row["count"] for row in run.read("labelled").groupBy("mood").count().collect()}
     run.note(labels={mood: moods.get(mood, 0) for mood in run.config.label.moods})
     if not moods:

@@ -468,10 +468,21 @@ def test_models_show_whom_they_take_for_what(page: str) -> None:
 
 def test_labels_show_what_other_rules_would_leave(page: str) -> None:
     assert rows_of(part_of(page, "Other rules for labels")) == [
-        "k epsilon 0.1 epsilon 0.2",
-        "1 3 100% sad 0",
-        "5 40 75% happy, 25% sad 5 100% happy",
+        "k epsilon 0.0 epsilon 0.05 epsilon 0.1 epsilon 0.2 epsilon 0.3",
+        "1 0 0 3 100% sad 0 0",
+        "3 0 0 0 0 0",
+        "5 0 0 40 75% happy, 25% sad 5 100% happy 0",
+        "10 0 0 0 0 0",
     ]
+
+
+def test_other_rules_stand_where_this_one_labels_nobody(
+    no_frames: dict[str, pd.DataFrame], frames: dict[str, pd.DataFrame], base: Config
+) -> None:
+    unlabelled = {**no_frames, "label_choices": frames["label_choices"]}
+    text = render_report(unlabelled, manifest(STEPS, base), base.model_dump(mode="json"))
+    assert "No labels in this run" in text
+    assert "5 0 0 40 75% happy, 25% sad 5 100% happy 0" in rows_of(part_of(text, "Other rules for labels"))
 
 
 def test_topics_show_what_was_tried(page: str) -> None:

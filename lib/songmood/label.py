@@ -30,8 +30,9 @@ TOP_KS, EPSILONS = (1, 3, 5, 10), (0.0, 0.05, 0.1, 0.2, 0.3)
 
 
 class Labelling(NamedTuple):
-    """Table `labelled`, `dropped` with this step's rows added, and `label_choices`."""
+    """Table `labelled`, `dropped` with this step's rows added, `label_choices`; `judged` is behind all."""
 
+    judged: DataFrame
     labelled: DataFrame
     dropped: DataFrame
     label_choices: DataFrame
@@ -74,18 +75,19 @@ def label_songs(songs: DataFrame, tags: DataFrame, dropped: DataFrame, conf: con
         ),
         conf,
     )
-    judged = judged.select(
+    decided = judged.select(
         "song_id",
         F.coalesce(*(F.when(tests[reason], reason) for reason in REASONS)).alias("drop_reason"),
         best["mood"].alias("mood"),
         best["tag"].alias("tag"),
         margin.alias("margin"),
     )
-    reasons = judged.where("drop_reason IS NOT NULL").select(
+    reasons = decided.where("drop_reason IS NOT NULL").select(
         F.lit("label").alias("step"), "song_id", "drop_reason"
     )
     return Labelling(
-        labelled=judged.where("drop_reason IS NULL").drop("drop_reason"),
+        judged=judged,
+        labelled=decided.where("drop_reason IS NULL").drop("drop_reason"),
         dropped=dropped.where("step <> 'label'").unionByName(reasons),
         label_choices=choices,
     )

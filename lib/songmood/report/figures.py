@@ -162,13 +162,20 @@ def learning_curve(rows: pd.DataFrame) -> Markup | None:
 
 
 def optimiser_curves(points: pd.DataFrame) -> list[dict[str, Any]]:
-    """For train and validation, loss against steps: optimizer, rate, seed, step, loss, split."""
+    """For train and validation, loss against steps: optimizer, rate, seed, step, loss, split.
+
+    Validation is at the end of each epoch, a step or two apart from seed to seed, as splits differ; an
+    epoch stands at the mean.
+    """
     figures = []
     for split in ("train", "validation"):
         figure = go.Figure()
         for i, ((optimizer, rate), of) in enumerate(
             points[points["split"] == split].groupby(["optimizer", "rate"], sort=False)
         ):
+            if split == "validation":
+                epoch = of.groupby("seed")["step"].rank("dense")
+                of = of.assign(step=of.groupby(epoch)["step"].transform("mean").round().astype(int))
             name = f"{str(optimizer).replace('_', ' ')}, {rate:g}"
             _add_band(figure, of, "step", "loss", name, STYLES[i % len(STYLES)][0])
         figure.update_layout(

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from songmood.config import MODELS
+from songmood.label import EPSILONS, TOP_KS
 from songmood.models import PAPER
 from songmood.report.figures import STYLES
 
@@ -68,9 +69,11 @@ def confusion_tables(counts: pd.DataFrame) -> list[dict[str, Any]]:
 
 def label_choices(counts: pd.DataFrame, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """How many songs each top_k (rows) and epsilon (columns) would label, and the share of each mood."""
-    epsilons = sorted(counts["epsilon"].unique())
+    if counts.empty:
+        return {"epsilons": [], "rows": []}
+    epsilons = sorted({*EPSILONS, chosen["epsilon"]})
     rows = []
-    for top_k in sorted(counts["top_k"].unique()):
+    for top_k in sorted({*TOP_KS, chosen["top_k"]}):
         cells = []
         for epsilon in epsilons:
             of = counts[(counts["top_k"] == top_k) & (counts["epsilon"] == epsilon)].sort_values("mood")

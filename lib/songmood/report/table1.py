@@ -33,6 +33,7 @@ def render_table1(
         run=manifest,
         folds=asked["folds"],
         seeds=asked["seeds"],
+        everyone=round(asked["folds"] * manifest["settings"]["train"]["test_share"], 1) == 1,
         split_by=manifest["settings"]["train"]["split_by"],
         beside=BESIDE,
         rows=[{**row, "paper": PAPER.get(row["model"], (None,) * 3)} for row in rows],
