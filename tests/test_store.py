@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def test_reasons_are_those_of_the_step_alone(spark: SparkSession, store: Store) 
 def test_a_step_is_complete_while_its_tables_are_there(spark: SparkSession, store: Store) -> None:
     written = store.write(duplicates(spark, ("b", "a", 1.0, "exact")), DUPLICATES, "f1", "dedupe")
     assert store.step_record("dedupe", "f1") is None
-    store.complete_step("dedupe", "f1", {"tables": {"duplicates": {"path": written.path}}})
+    store.complete_step("dedupe", "f1", {"tables": {"duplicates": {"path": written.path}}, "models": []})
     assert store.step_record("dedupe", "f1") is not None
     os.rename(f"{store.local_root}/{written.path}", f"{store.local_root}/elsewhere")
     assert store.step_record("dedupe", "f1") is None
@@ -107,11 +108,21 @@ def test_publish_changes_all_or_nothing(spark: SparkSession, store: Store) -> No
     assert [p.name for p in Path(store.local_root or "").glob("*.writing")] == []
 
 
+def test_a_step_whose_model_is_gone_is_not_complete(spark: SparkSession, store: Store) -> None:
+    store.write_json("models/mood-f1/mood.json", {})
+    store.complete_step("train", "f1", {"tables": {}, "models": ["models/mood-f1"]})
+    assert store.step_record("train", "f1") is not None
+    shutil.rmtree(f"{store.local_root}/models/mood-f1")
+    assert store.step_record("train", "f1") is None
+
+
 def test_prune_keeps_what_kept_runs_name(spark: SparkSession, store: Store) -> None:
     rows = duplicates(spark, ("b", "a", 1.0, "exact"))
     for number in (1, 2, 3):
         written = store.write(rows, DUPLICATES, f"f{number}", "dedupe")
-        store.complete_step("dedupe", f"f{number}", {"tables": {"duplicates": {"path": written.path}}})
+        store.complete_step(
+            "dedupe", f"f{number}", {"tables": {"duplicates": {"path": written.path}}, "models": []}
+        )
         manifest = {
             "tables": {"duplicates": written.path},
             "models": [],

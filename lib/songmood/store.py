@@ -182,12 +182,12 @@ class Store:
     # -- steps, publish, prune ---------------------------------------------------------------
 
     def step_record(self, step: str, fingerprint: str) -> dict[str, Any] | None:
-        """What a complete step wrote, or None if it is not complete or its tables are gone."""
+        """What a complete step wrote, or None if it is not complete or a table or model is gone."""
         path = f"steps/{step}/{fingerprint}.json"
         if not self.exists(path):
             return None
         record: dict[str, Any] = self.read_json(path)
-        places = [written["path"] for written in record["tables"].values()]
+        places = [written["path"] for written in record["tables"].values()] + record["models"]
         return record if all(self.exists(place) for place in places) else None
 
     def complete_step(self, step: str, fingerprint: str, record: dict[str, Any]) -> None:
