@@ -1,7 +1,7 @@
 """reproduce: the paper's table 1 and figure 1 on this corpus, with folds, seeds and grids."""
 
 import train
-from songmood.encoder_files import resolve_encoder
+from songmood.encoder_files import encoder_id, resolve_encoder
 from songmood.fingerprint import code_fingerprint
 from songmood.run import Run, Step
 
@@ -21,8 +21,10 @@ def job(run: Run) -> None:
 
     config = run.config
     songs = training_frame(train.songs(run))
-    units = Units(run.store, folder_of(songs, config, code_fingerprint(train.STEP)))
-    reproduce(songs, resolve_encoder(config.encoder.model), config, units, _say)
+    encoder = resolve_encoder(config.encoder.model)
+    folder = folder_of(songs, config, code_fingerprint(train.STEP), encoder_id(encoder))
+    units = Units(run.store, folder)
+    reproduce(songs, encoder, config, units, _say)
     rows = table_rows(units, dict(zip(songs["song_id"], songs["artist"], strict=True)), config)
     learning, curves = learning_rows(units, config), list(optimizer_curves(units, config))
     text = write_table(rows, learning, curves)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from rapidfuzz import process
 
 from songmood.errors import SongmoodError
@@ -18,6 +18,17 @@ from songmood.errors import SongmoodError
 Share = Annotated[float, Field(ge=0, le=1)]
 Similarity = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values or len(set(values)) < len(values):
+        raise ValueError("needs a value or more, each once")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
 
 
 class Section(BaseModel):
@@ -163,7 +174,11 @@ class Label(Section):
 
     @model_validator(mode="after")
     def _moods_are_apart(self) -> Label:
-        words = [word for mood, synonyms in self.moods.items() for word in {mood, *synonyms}]
+        words = [  # as tags are written, in small letters
+            word
+            for mood, synonyms in self.moods.items()
+            for word in {" ".join(name.lower().split()) for name in (mood, *synonyms)}
+        ]
         twice = sorted({word for word in words if words.count(word) > 1})
         if twice:
             raise ValueError(f"{', '.join(twice)} stands in more than one mood")
@@ -185,13 +200,13 @@ class Text(Section):
 
 class Topics(Section):
     models: Annotated[tuple[Literal["lda", "gsdmm", "dense"], ...], Field(min_length=1)]
-    candidates: tuple[Count, ...]
-    passes: tuple[Count, ...]
+    candidates: Annotated[tuple[Count, ...], Distinct]
+    passes: Annotated[tuple[Count, ...], Distinct]
     starts: Count
-    alphas: tuple[Literal["symmetric", "asymmetric", "auto"] | Annotated[float, Field(gt=0)], ...]
-    etas: tuple[Literal["symmetric", "auto"] | Annotated[float, Field(gt=0)], ...]
+    alphas: Annotated[tuple[Literal["symmetric", "asymmetric", "auto"] | Weight, ...], Distinct]
+    etas: Annotated[tuple[Literal["symmetric", "auto"] | Weight, ...], Distinct]
     min_documents: Count
-    max_document_shares: tuple[Share, ...]
+    max_document_shares: Annotated[tuple[Share, ...], Distinct]
     gsdmm_topics: Annotated[int, Field(ge=2)]
     gsdmm_passes: Count
     min_topic_songs: Annotated[int, Field(ge=2)]
@@ -214,9 +229,9 @@ class Train(Section):
     models: tuple[Baseline | NeuralModel, ...]
     final_model: NeuralModel
     split_by: Literal["random", "artist"]
-    test_share: Annotated[float, Field(ge=0.1, le=0.5)]
+    test_share: Annotated[float, Field(ge=0.1, le=0.5, multiple_of=0.1)]
     fold: Annotated[int, Field(ge=0, le=9)]
-    validation_share: Annotated[float, Field(ge=0.1, le=0.4)]
+    validation_share: Annotated[float, Field(ge=0.1, le=0.4, multiple_of=0.1)]
     max_songs: Count
     trained_layers: Annotated[int, Field(ge=-1)]
     epochs: Count
@@ -226,8 +241,8 @@ class Train(Section):
     head_epochs: Count
     patience: Count
     hidden_size: Count
-    dropout: Share
-    part_dropout: Share
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    part_dropout: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
     optimizer: Literal["adamw", "adagrad", "sgd", "sgd_momentum"]
     gradient_accumulation: Count
@@ -242,12 +257,23 @@ class Train(Section):
             raise ValueError(f"final_model {self.final_model} is not among models")
         return self
 
+    @model_validator(mode="after")
+    def _fold_is_there(self) -> Train:
+        if round((self.fold + 1) * self.test_share, 1) > 1:
+            raise ValueError(
+                f"there is no fold {self.fold} of {self.test_share:g} of the songs: 0 is the first"
+            )
+        return self
+
 
 class Reproduce(Section):
     models: tuple[Baseline | NeuralModel, ...]
     folds: Annotated[int, Field(ge=2, le=10)]
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
-    optimizers: dict[Literal["adamw", "adagrad", "sgd", "sgd_momentum"], tuple[float, ...]]
+    seeds: Annotated[tuple[Seed, ...], Distinct]
+    optimizers: dict[
+        Literal["adamw", "adagrad", "sgd", "sgd_momentum"],
+        Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)],
+    ]
     epochs: Count
     learning_models: tuple[Literal["tfidf_logistic"] | NeuralModel, ...]
     learning_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
@@ -294,7 +320,7 @@ class Store(Section):
 
 
 class Config(Section):
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     paths: Paths
     demo: Demo
     ingest: Ingest
@@ -402,5 +428,8 @@ def _leaves(values: dict[str, Any], prefix: str) -> list[str]:
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
-    name = ".".join(str(part) for part in problem["loc"])
-    return f"setting {name}: {problem['msg']} (given: {problem.get('input')!r})"
+    name = ".".join(["setting", *(str(part) for part in problem["loc"])]).replace(".", " ", 1)
+    given = problem.get("input")
+    whole = isinstance(given, dict)  # a section, whose settings contradict one another
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}" + ("" if whole else f" (given: {given!r})")

@@ -19,8 +19,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from songmood import config as settings
+from songmood.errors import SongmoodError
 from songmood.evaluate import draw, figures_of_draws, mcnemar, with_interval
 from songmood.models import PAPER
+from songmood.models.neural import FINE_TUNED_BERT, learns_from_validation
 from songmood.splits import split_songs
 from songmood.store import Store
 from songmood.tables import METRICS
@@ -48,17 +50,18 @@ class Units:
         self.store.write_json(f"{self.folder}/{name}.json", found)
 
 
-def folder_of(songs: pd.DataFrame, config: settings.Config, code: str) -> str:
-    """Where units of these songs, settings and `code` are: what they found depends on nothing else.
+def folder_of(songs: pd.DataFrame, config: settings.Config, code: str, encoder: str) -> str:
+    """Where units of these songs, settings, `code` and encoder are: what they found depends on nothing else.
 
-    `code` is the fingerprint of what trains. `train.fold`, `seed`, which models are trained and what is
-    reproduced are in a unit's name; a unit is measured before the final model is made again, and has no
-    interval yet.
+    `code` is the fingerprint of what trains, `encoder` the encoder's id. `train.fold`, `seed`, which models
+    are trained and what is reproduced are in a unit's name; a unit is measured before the final model is
+    made again, and has no interval yet.
     """
     aside = {"models", "final_model", "fold", "refit", "bootstrap_samples"}
     train = config.train.model_dump(mode="json", exclude=aside)
-    digest = hashlib.sha256(json.dumps([code, train, config.encoder.model_dump(mode="json")]).encode())
-    columns = [name for name in songs if name != "embedding"]
+    encoder_settings = config.encoder.model_dump(mode="json")
+    digest = hashlib.sha256(json.dumps([code, train, encoder_settings, encoder]).encode())
+    columns = [name for name in songs if name != "embedding"]  # that is the encoder's, and long
     digest.update(pd.util.hash_pandas_object(songs[columns].astype(str), index=False).to_numpy().tobytes())
     return f"reproduce/{digest.hexdigest()[:12]}"
 
@@ -73,9 +76,19 @@ def reproduce(
     """Do every unit that `reproduce` asks for and that is not done; `say` tells each as it ends.
 
     `songs` are those of songmood.train.training_songs, in the order of their ids. `say` also tells which
-    models cannot be trained on them, once.
+    models cannot be trained on them, once. Raises SongmoodError, before any work, if the songs cannot be
+    split for one of the folds and seeds, or folds would test songs twice.
     """
     say = _once(say)
+    if songs.empty:
+        raise SongmoodError("no labelled songs with lyrics or audio features: there is nothing to compare")
+    if round(config.reproduce.folds * config.train.test_share, 1) > 1:
+        raise SongmoodError(
+            f"{config.reproduce.folds} folds of {config.train.test_share:g} of the songs would test some "
+            "twice: lower reproduce.folds or train.test_share"
+        )
+    for seed, fold in itertools.product(config.reproduce.seeds, range(config.reproduce.folds)):
+        _prepare(songs, _with(config, seed, fold=fold))
     for seed in config.reproduce.seeds:
         for fold in range(config.reproduce.folds):
             _compare(songs, encoder_folder, _with(config, seed, fold=fold), units, say)
@@ -133,7 +146,7 @@ def _compare(
     if not missing:
         return
     frame, moods = _prepare(songs, config)
-    known = frame[frame["split"] != "test"]  # validation, too, for the fusion learns from it
+    known = frame[frame["split"] != "test"]
     kept = known
     if share < 1:  # of every mood at least a song
         groups = (of for _, of in known.groupby(["split", "mood"]))
@@ -146,7 +159,7 @@ def _compare(
         rows = [row for row in done.predictions if row["model"] == model and row["split"] == "test"]
         figures = [row for row in done.metrics if row["model"] == model and row["split"] == "test"]
         found = {
-            "songs": len(kept),
+            "songs": len(kept) if learns_from_validation(model) else int((kept["split"] == "train").sum()),
             "train_seconds": figures[0]["train_seconds"],
             "moods": moods,
             "song_id": [row["song_id"] for row in rows],
@@ -173,12 +186,12 @@ def _tune(
     if known is not None:
         return known
     rates = {"encoder_learning_rate": rate, "head_learning_rate": max(rate, config.train.head_learning_rate)}
-    epochs = {"epochs": config.reproduce.epochs, "models": ("fine_tuned_bert",), "cross_fit": 0}
+    epochs = {"epochs": config.reproduce.epochs, "cross_fit": 0}
     train = config.train.model_copy(update={**rates, **epochs})
     frame, moods = _prepare(songs, config)
     done = Comparison(config.model_copy(update={"train": train}))
     done.moods = moods
-    list(done.compare(frame, encoder_folder))
+    done.learn(FINE_TUNED_BERT.name, frame, encoder_folder)  # not measured: a rate too fast may end in NaN
     curve = [[point["step"], point["loss"], point["split"]] for point in done.curves]
     found = {"optimizer": config.train.optimizer, "rate": rate, "seed": config.seed, "curve": curve}
     units.add(name, found)
@@ -338,7 +351,7 @@ def write_table(
     if learning:
         lines += [
             "",
-            "| model | songs learnt from, validation included | accuracy, mean over seeds | from | to |",
+            "| model | songs learnt from | accuracy, mean over seeds | from | to |",
             "| --- |" + " ---: |" * 4,
         ]
         for (model, songs), of in pd.DataFrame(learning).groupby(["model", "songs"])["accuracy"]:

@@ -26,9 +26,10 @@ def split_songs(
     `train.fold` says which of them are for test: over the folds, every song is tested on once.
     The result depends on the songs' order. Raises SongmoodError if a split lacks a mood.
     """
-    too_few = f"{artists.nunique()} artists are too few to keep them apart; set train.split_by to random"
+    advice = "set train.split_by to random, or bring more labelled songs"
+    too_few = "are too few to keep artists apart"
     if config.split_by == "artist" and artists.nunique() < PARTS:
-        raise SongmoodError(f"the labelled songs' {too_few}, or bring more labelled songs")
+        raise SongmoodError(f"the labelled songs' {artists.nunique()} artists {too_few}: {advice}")
     groups = artists if config.split_by == "artist" else None
     part = np.empty(len(moods), dtype=int)
     for number, (_, rows) in enumerate(deal(moods, groups, PARTS, seed)):
@@ -40,7 +41,8 @@ def split_songs(
     for name in SPLITS:
         for code, mood in enumerate(names):
             if not ((split == name) & (moods.to_numpy() == code)).any():
-                raise SongmoodError(f"no {mood} song for {name}: {too_few}, or bring more labelled songs")
+                known = artists[moods.to_numpy() == code].nunique()
+                raise SongmoodError(f"no {mood} song for {name}: its {known} artists {too_few}: {advice}")
     return split
 
 
@@ -48,7 +50,12 @@ def deal(moods: Any, artists: pd.Series[str] | None, parts: int, seed: int) -> I
     """Rows of all other parts and of one, for each of so many parts with the moods alike in each.
 
     All songs of an artist are in one part; without `artists`, songs are dealt one by one.
+    Raises SongmoodError if there are fewer artists, or songs of each mood, than parts.
     """
+    there = pd.Series(moods).value_counts().max() if artists is None else artists.nunique()
+    if there < parts:
+        what = "songs of a mood" if artists is None else "artists"
+        raise SongmoodError(f"{there} {what} are too few for {parts} parts: bring more labelled songs")
     if artists is not None:
         # renamed at random rather than shuffled by the dealer, which versions of scikit-learn do differently
         codes, known = pd.factorize(artists, sort=True)

@@ -50,24 +50,31 @@ def training_songs(
 ) -> DataFrame:
     """The labelled songs that have lyrics or audio features, at most `train.max_songs` of them.
 
-    Columns: song_id, mood, artist (normalised; the song's own id where it has none, so that it is
-    nobody's), and `songmood.models.SONG_COLUMNS`. Which songs are taken depends on ids
-    and seed alone.
+    Columns: song_id, mood, artist (normalised; a name of signs alone as it is written; the song's own id
+    where it has none, so that it is nobody's), and `songmood.models.SONG_COLUMNS`. Which songs are taken
+    depends on ids and seed alone.
     """
-    artist = normalised_artist(F.col("artist"))
+    written = F.trim("artist")
+    artist = F.coalesce(*(F.when(name != "", name) for name in (normalised_artist(F.col("artist")), written)))
     songs = labelled.select("song_id", "mood").join(deduped.select("song_id", "artist"), "song_id")
     return (
         song_parts(songs, lyrics, embeddings, topics, audio_features)
         .orderBy(F.xxhash64("song_id", F.lit(seed)), "song_id")
         .limit(config.max_songs)
-        .withColumn("artist", F.when(artist == "", F.col("song_id")).otherwise(artist))
+        .withColumn("artist", F.coalesce(artist, "song_id"))
     )
 
 
 def training_frame(songs: DataFrame) -> pd.DataFrame:
-    """The songs of `training_songs` on the driver, in the order of their ids."""
+    """The songs of `training_songs` on the driver, in the order of their ids.
+
+    A band is its leader's, where the leader stands among the artists alone, too: 'tom petty and the
+    heartbreakers' are 'tom petty', so that splits keep them together.
+    """
     torch.set_num_threads(os.cpu_count() or 1)  # Spark gives its driver one thread, and waits meanwhile
-    return songs.toPandas().sort_values("song_id", ignore_index=True)
+    frame = songs.toPandas().sort_values("song_id", ignore_index=True)
+    leader = frame["artist"].str.split(" and ", n=1).str[0]
+    return frame.assign(artist=leader.where(leader.isin(set(frame["artist"])), frame["artist"]))
 
 
 def fit_models(
@@ -251,6 +258,11 @@ class Comparison:
                 hidden = predicted.hidden if name == config.train.final_model else None
             else:
                 said = np.asarray(model.predict_proba(rows), dtype=np.float64)
+            if not np.isfinite(said).all():
+                raise SongmoodError(
+                    f"{name} gives no numbers for {split} songs: it learnt too fast; lower "
+                    "train.head_learning_rate or train.encoder_learning_rate"
+                )
             figures = evaluate(self.moods, truth, said, config.seed, config.train.bootstrap_samples)
             guesses = said.argmax(axis=1)
             others = [p["guess"] for p in self.predictions if (p["model"], p["split"]) == (before, split)]

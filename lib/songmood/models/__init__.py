@@ -56,9 +56,9 @@ def song_parts(
 ) -> DataFrame:
     """Songs with what models see of them: the columns of `songs` and `SONG_COLUMNS`, null where missing.
 
-    Songs with neither lyrics nor audio features are left out.
+    Songs with neither lyrics nor audio features are left out; lyrics without a letter or digit are none.
     """
-    texts = lyrics.where(F.col("lyrics").rlike(r"\S")).select("song_id", "lyrics")
+    texts = lyrics.where(F.col("lyrics").rlike(r"[\p{L}\p{N}]")).select("song_id", "lyrics")
     features = audio_features.select("song_id", *AUDIO_FEATURES)
     has_audio = F.coalesce(*(F.col(name).cast("double") for name in AUDIO_FEATURES)).isNotNull()
     return (

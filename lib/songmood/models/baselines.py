@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from songmood.evaluate import fit_temperature, temper
 from songmood.models import Loss
 
 _WORD = r"\w+"
@@ -36,19 +37,24 @@ class Majority:
 
 
 class WordModel:
-    """A model of scikit-learn over the words of lyrics, without their order."""
+    """A model of scikit-learn over the words of lyrics, without their order, tempered as neural ones are."""
 
     def __init__(self, words: Any, model: Any) -> None:
         self.pipeline: Pipeline = make_pipeline(words, model)
+        self.temperature = 1.0
 
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
-        """Fit; the curve is empty, for the solver does not go by steps."""
+        """Fit; the curve is empty, for the solver does not go by steps. `validation` sets the temperature."""
         self.pipeline.fit(train["lyrics"].fillna(""), train["mood"])
+        self.temperature = fit_temperature(validation["mood"].to_numpy(), self._untempered(validation))
         return []
 
     def predict_proba(self, songs: pd.DataFrame) -> npt.NDArray[Any]:
         """The probability of each mood; a song without known words gets the model's prior."""
-        return np.asarray(self.pipeline.predict_proba(songs["lyrics"].fillna("")))
+        return temper(self._untempered(songs), self.temperature)
+
+    def _untempered(self, songs: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return np.asarray(self.pipeline.predict_proba(songs["lyrics"].fillna("")), dtype=np.float64)
 
 
 def naive_bayes() -> WordModel:

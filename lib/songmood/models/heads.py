@@ -29,6 +29,9 @@ class _Parts(nn.Module):  # type: ignore[misc]
     is relied on alone.
     """
 
+    # The Trainer takes `**parts` for a loss that already counts accumulated batches; ours is a batch's mean.
+    accepts_loss_kwargs = False
+
     def __init__(self, widths: Mapping[str, int], moods: int, part_dropout: float) -> None:
         super().__init__()
         self.widths, self.part_dropout = dict(widths), part_dropout

@@ -167,8 +167,12 @@ class Words(LogOdds):
         return has_text(songs)
 
     def _learn_numbers(self, songs: pd.DataFrame) -> Any:
-        self.vectorizer = _vectorizer(min_df=2 if len(songs) > 50 else 1)
-        return self.vectorizer.fit_transform(songs["lyrics"])
+        try:
+            self.vectorizer = _vectorizer(min_df=2 if len(songs) > 50 else 1)
+            return self.vectorizer.fit_transform(songs["lyrics"])
+        except ValueError:  # no word is in two songs, as where a language writes none apart
+            self.vectorizer = _vectorizer(min_df=1)
+            return self.vectorizer.fit_transform(songs["lyrics"])
 
     def _numbers(self, songs: pd.DataFrame) -> Any:
         return self.vectorizer.transform(songs["lyrics"])

@@ -77,6 +77,11 @@ KINDS = {
 }
 
 
+def learns_from_validation(model: str) -> bool:
+    """Whether a model's weights come from the validation songs, too, and not only when to stop."""
+    return model in KINDS and bool(set(KINDS[model].parts) & set(LINEAR))
+
+
 class Prediction(NamedTuple):
     """What a neural model says of songs: probabilities (songs, moods), hidden (songs, its width)."""
 
