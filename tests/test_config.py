@@ -60,6 +60,7 @@ def test_so_do_optimisers() -> None:
         ("train.final_model=base_network", r"train: final_model base_network is not among models$"),
         ("reproduce.optimizers={adamw: []}", "reproduce.optimizers.adamw"),
         ("seed=5000000000", "less than 2147483648"),
+        ("text.fillers=['']", "text.fillers"),
         ("seed=[", "not YAML"),
         ("recommend.top_n=9", "setting recommend.top_n"),
     ],

@@ -159,13 +159,14 @@ def test_models_that_cannot_be_trained_are_told_once(
     songs = made_songs().assign(**nothing, **dict.fromkeys(AUDIO_FEATURES, 0.5))
     songs["valence"] = (songs["mood"] == "happy") * 0.5
     models = ("tfidf_logistic", "modified_tbert_no_audio", "base_network")
-    few = {"models": models, "seeds": (1,), "learning_shares": (), "optimizers": {}}
+    few = {"models": models, "seeds": (1, 2), "folds": 2, "learning_shares": (), "optimizers": GRID}
     asked = config.model_copy(update={"reproduce": config.reproduce.model_copy(update=few)})
     said: list[str] = []
     reproduce(songs, encoder, asked, Units(Store(str(tmp_path)), "units"), said.append)
     assert [line for line in said if "too few lyrics" in line] == [said[1]]
     assert "tfidf_logistic, modified_tbert_no_audio" in said[1]
-    assert len(said) == 5 + 1
+    assert len(said) == 2 * 2 + 1 + len(GRID["sgd"]) + 1  # nothing to tune: no loss
+    assert list(said[-1:]) == ["optimizer-sgd-0.001-epochs1-seed2: validation loss inf"]
 
 
 def test_a_rare_mood_stays_in_a_small_share_of_the_songs(

@@ -206,6 +206,8 @@ def test_a_fault_is_told_in_one_line() -> None:
     )
     ours = f"{worker}songmood.errors.SongmoodError: no such thing: do this\n\n\tat org.apache"
     assert explain(RuntimeError(ours)) == "no such thing: do this"
+    cut_off = "Traceback (most recent call last):\n" + "    deeper and deeper\n" * 60
+    assert explain(RuntimeError(cut_off)) == "RuntimeError: Traceback (most recent call last):"  # and at once
     killed = "Python worker exited unexpectedly (crashed)\nCaused by: java.io.EOFException"
     assert explain(RuntimeError(killed)).startswith("a Python worker was killed")
     assert explain(ValueError()) == "ValueError: ValueError"

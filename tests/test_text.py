@@ -32,7 +32,11 @@ SUNG = {
     "the captain's cabin": "the captain cabin",
     "'come again' in my 'skin', 'rain'": "'come again' in my 'skin', 'rain'",
     "somethin's wrong, nothin'll do, goin'": "something wrong, nothing do, going",
-    "rock'n'roll": "rock and roll",
+    **dict.fromkeys(
+        ("rock'n'roll", "rock 'n' roll", "rock'n' roll", "rock 'n'roll", "rock'n roll", "rock'nroll"),
+        "rock and roll",
+    ),
+    "heav'n above, ev'n so": "heaven above, even so",
     "ohhhhh ahhh yeahhh gooood": "ohh ahh yeahh good",
     "i'll you're we've i'm it's": "i you we i it",
     "he'd go": "he go",
@@ -91,6 +95,8 @@ def test_settings_of_length_stem_and_fillers(spark: SparkSession, make_config: C
     line = "yeah go running bridges"
     assert words_of(spark, [line], make_config("text.stem=true")) == [["go", "run", "bridg"]]
     assert words_of(spark, [line], make_config("text.min_token_length=3")) == [["running", "bridges"]]
+    long = make_config("text.fillers=[mmm]", "text.stop_words=[grrrr]")
+    assert words_of(spark, ["mmmmm grrr mmm bridges"], long) == [["bridges"]]
     bare = make_config("text.fillers=[]", "text.stop_words=[running]")
     assert words_of(spark, [line], bare) == [["yeah", "go", "bridges"]]
 

@@ -240,7 +240,8 @@ def test_a_vocabulary_too_small_for_its_topics_is_not_chosen(
         for i in range(90)
     ]
     tried = {"candidates": (2,), "max_document_shares": (0.25, 1.0)}
-    small, whole = fit(frame(spark, rows), conf.model_copy(update=tried)).selection
+    fitted = fit(frame(spark, rows), conf.model_copy(update=tried))
+    small, whole = fitted.selection
     assert small.coherence is not None
     assert whole.coherence is not None
     assert small.coherence > whole.coherence  # ten words that stand together, for two topics' twenty each

@@ -19,6 +19,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Similarity = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Word = Annotated[str, Field(min_length=1)]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -191,8 +192,8 @@ class Text(Section):
     min_token_length: Count
     collapse_repeated_lines: bool
     stem: bool
-    stop_words: tuple[str, ...]
-    fillers: tuple[str, ...]
+    stop_words: tuple[Word, ...]
+    fillers: tuple[Word, ...]
     max_bigrams: Annotated[int, Field(ge=0)]
     min_bigram_documents: Count
     min_bigram_npmi: Share

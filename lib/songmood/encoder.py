@@ -162,13 +162,13 @@ class Encoder:
 
 
 def try_encoder(folder: Path, config: settings.Encoder) -> None:
-    """Read a few words here, so that what is wrong with an encoder is said before workers begin.
+    """Read a short and a long text here, so that what is wrong with an encoder is said before workers begin.
 
     Raises SongmoodError.
     """
     encoder = Encoder(folder, config)
     try:
-        said = encoder.read(["a few words", "la la"])
+        said = encoder.read(["a few words", "la " * encoder.max_tokens])
     except Exception as error:  # families of models differ in what they ask for, and in their errors
         raise SongmoodError(
             f"the encoder {folder} reads no text alone ({_first_line(error)}): set encoder.model to another"
@@ -248,7 +248,8 @@ def _load(folder: Path) -> tuple[Any, Any]:
     missing = sorted(name for name in info["missing_keys"] if "pooler" not in name.split("."))
     if missing:
         raise SongmoodError(
-            f"the encoder {folder} lacks {len(missing)} of its weights, {missing[0]} for one: {advice}"
+            f"the encoder {folder} lacks {len(missing)} of its weights, {missing[0]} for one: {advice}, "
+            "for it may be half of a model that also writes"
         )
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise SongmoodError(f"the encoder {folder} has no vocabulary, e.g. no tokenizer.json: {advice}")
@@ -257,11 +258,13 @@ def _load(folder: Path) -> tuple[Any, Any]:
 
 def _positions(model: Any) -> int:
     """How many tokens a model can tell the places of; RoBERTa's kind leaves out its table's first rows."""
+    known = getattr(model.config, "max_position_embeddings", None)
+    places = known if isinstance(known, int) and known > 0 else sys.maxsize
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
-            return int(module.num_embeddings) - (0 if module.padding_idx is None else module.padding_idx + 1)
-    known = getattr(model.config, "max_position_embeddings", None)
-    return known if isinstance(known, int) and known > 0 else sys.maxsize
+            unused = 0 if module.padding_idx is None else module.padding_idx + 1
+            return min(places, int(module.num_embeddings) - unused)
+    return places
 
 
 def _first_line(error: Exception) -> str:

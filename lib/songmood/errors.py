@@ -29,7 +29,7 @@ def explain(error: BaseException) -> str:
 
 
 # A traceback's lines are indented, but for the last, which says what happened.
-_TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t]+.*\n)+(\S.*)")
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)+(\S.*)")
 _KNOWN_FAULTS = (
     (
         r"No space left on device",

@@ -32,7 +32,7 @@ def evaluate(
     moods, as f1 always is. roc_auc is None unless every mood has a song; over more than two moods it
     is the mean of each against the others. calibration_error is the expected one (Naeini et al. 2015):
     the distance of the winner's probability from how often it is right, in ten bins of equal width.
-    Low and high bound the middle 95% of figures of songs drawn anew with replacement.
+    Low and high bound the middle 95% of figures of songs drawn anew with replacement (`with_interval`).
     """
     point = figures_of_draws(moods, truth, probabilities, np.ones((1, len(truth))))
     drawn = figures_of_draws(moods, truth, probabilities, draw(len(truth), seed, bootstrap_samples))
@@ -89,8 +89,8 @@ def draw(count: int, seed: int, samples: int) -> Floats:
 def with_interval(name: str, value: float, drawn: Floats) -> dict[str, float | int | None]:
     """A figure as `name`, the middle 95% of those drawn as `_low` and `_high`; None where unknown.
 
-    Drawing songs anew adds noise to each bin of a calibration error, which no sign takes back, so those
-    drawn are too large; they are moved to have the figure as their mean (Efron and Tibshirani 1993, 10).
+    A calibration error adds up distances, in which noise does not cancel, so those of songs drawn anew are
+    too large; they are moved to have the figure as their mean (Efron and Tibshirani 1993, chapter 10).
     """
     known = drawn[np.isfinite(drawn)]
     if name == "calibration_error" and len(known):
@@ -108,23 +108,24 @@ def mcnemar(truth: Integers, one: Integers, other: Integers) -> float:
     return float(binomtest(only_one, only_one + only_other).pvalue)
 
 
-def fit_temperature(truth: Integers, probabilities: Floats) -> float:
-    """The temperature under which the probabilities have the least log loss (Guo et al. 2017).
+def fit_temperature(truth: Integers, logits: Floats) -> float:
+    """The temperature under which logits (songs, moods) have the least log loss (Guo et al. 2017).
 
     Above 1 it makes a model less sure, below 1 surer. Which mood wins stays the same.
     """
 
     def loss(logarithm: float) -> float:
-        tempered = temper(probabilities, float(np.exp(logarithm)))
+        tempered = temper(logits, float(np.exp(logarithm)))
         return float(-np.log(np.maximum(tempered[np.arange(len(truth)), truth], _SMALLEST)).mean())
 
-    # validation songs are few: beyond a factor of ten it is chance, as with a model that makes no mistake
-    return float(np.exp(minimize_scalar(loss, bounds=(-np.log(10), np.log(10)), method="bounded").x))
+    # Below a tenth it is chance, as with a model that makes no mistake on the few songs of validation. Naive
+    # Bayes, which takes each word for new evidence, needs some tens.
+    return float(np.exp(minimize_scalar(loss, bounds=(-np.log(10), np.log(1000)), method="bounded").x))
 
 
-def temper(probabilities: Floats, temperature: float) -> Floats:
-    """Probabilities (songs, moods) whose logits are divided by the temperature."""
-    return np.asarray(softmax(np.log(np.maximum(probabilities, _SMALLEST)) / temperature, axis=1))
+def temper(logits: Floats, temperature: float) -> Floats:
+    """The probabilities (songs, moods) of logits divided by the temperature."""
+    return np.asarray(softmax(logits / temperature, axis=1))
 
 
 def _areas(positive: npt.NDArray[np.bool_], scores: Floats, counts: Floats) -> Floats:

@@ -30,7 +30,7 @@ TOP_KS, EPSILONS = (1, 3, 5, 10), (0.0, 0.05, 0.1, 0.2, 0.3)
 
 
 class Labelling(NamedTuple):
-    """Table `labelled`, `dropped` with this step's rows added, `label_choices`; `judged` is behind all."""
+    """Table `labelled`, `dropped` with this step's rows added, `label_choices`; all come from `judged`."""
 
     judged: DataFrame
     labelled: DataFrame

@@ -186,12 +186,13 @@ def _tune(
     if known is not None:
         return known
     rates = {"encoder_learning_rate": rate, "head_learning_rate": max(rate, config.train.head_learning_rate)}
-    epochs = {"epochs": config.reproduce.epochs, "cross_fit": 0}
+    epochs = {"epochs": config.reproduce.epochs, "models": (FINE_TUNED_BERT.name,), "cross_fit": 0}
     train = config.train.model_copy(update={**rates, **epochs})
     frame, moods = _prepare(songs, config)
     done = Comparison(config.model_copy(update={"train": train}))
     done.moods = moods
-    done.learn(FINE_TUNED_BERT.name, frame, encoder_folder)  # not measured: a rate too fast may end in NaN
+    for model in done.trainable(frame):
+        done.learn(model, frame, encoder_folder)  # not measured: a rate too fast may end in NaN
     curve = [[point["step"], point["loss"], point["split"]] for point in done.curves]
     found = {"optimizer": config.train.optimizer, "rate": rate, "seed": config.seed, "curve": curve}
     units.add(name, found)

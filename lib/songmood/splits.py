@@ -52,10 +52,12 @@ def deal(moods: Any, artists: pd.Series[str] | None, parts: int, seed: int) -> I
     All songs of an artist are in one part; without `artists`, songs are dealt one by one.
     Raises SongmoodError if there are fewer artists, or songs of each mood, than parts.
     """
-    there = pd.Series(moods).value_counts().max() if artists is None else artists.nunique()
-    if there < parts:
-        what = "songs of a mood" if artists is None else "artists"
-        raise SongmoodError(f"{there} {what} are too few for {parts} parts: bring more labelled songs")
+    there = {"songs of a mood": pd.Series(moods).value_counts().max()}
+    if artists is not None:
+        there["artists"] = artists.nunique()
+    for what, count in there.items():
+        if count < parts:
+            raise SongmoodError(f"{count} {what} are too few for {parts} parts: bring more labelled songs")
     if artists is not None:
         # renamed at random rather than shuffled by the dealer, which versions of scikit-learn do differently
         codes, known = pd.factorize(artists, sort=True)

@@ -5,6 +5,7 @@ English: the short forms and the stop words are. Songs in other languages keep a
 
 from __future__ import annotations
 
+import re
 from functools import reduce
 
 from pyspark.ml import Pipeline
@@ -64,12 +65,13 @@ _IN = r"\bbeg|\bwith|\bsk|\bsp|\bgr|\btw|\bch|\bcous|\bru|\bjo|\bco|\bvirg|\bcab
 # Before all else.
 _DRAWN_OUT = (
     (r"(\p{L})\1{2,}", "$1$1"),  # ohhhhh -> ohh, looove -> loove
-    (r"(?<=\p{L})'n'(?=\p{L})", " and "),  # rock'n'roll
+    (r"(?<=\p{L})\s?'n'\s?(?=\p{L})", " and "),  # rock'n'roll
+    (r"(?<=\b(?:rock|drum))\s?'n\s?(?=\s|roll|bass)", " and "),  # rock'n roll, but heav'n above
 )
 
 # Endings and elisions, in this order, after the whole words.
 _ENDINGS = (
-    (r"(?<=(?:no|any|some|every)thin)(?='(?:s|ll|d)(?!\p{L}))", "g"),  # nothin's -> nothing's
+    (r"(?<=(?:no|any|some|every)thin)(?='(?:s|ll)(?!\p{L}))", "g"),  # nothin's -> nothing's
     # runnin' -> running, but not 'come again' nor 'in your skin': there the apostrophe ends what is quoted
     (rf"(?<=\p{{L}}\p{{L}})(?<!a|{_IN})in'(?!\p{{L}})", "ing"),
     (r"(?<=\p{L})n't(?!\p{L})", " not"),  # don't -> do not
@@ -179,8 +181,10 @@ def stop_words(conf: config.Text) -> list[str]:
     """Spark NLP's English list, also as typed without apostrophes (dont), and those of the settings."""
     english: list[str] = StopWordsCleaner.loadDefaultStopWords("english")
     bare = {word.replace("'", "") for word in english} - _WORDS_OF_THEIR_OWN
-    drawn_out = {filler + filler[-1] for filler in conf.fillers}  # `spell_out` leaves two of a letter
-    return sorted({*english, *bare, *conf.stop_words, *conf.fillers, *drawn_out})
+    drawn_out = {filler + filler[-1] for filler in conf.fillers}
+    ours = {*conf.stop_words, *conf.fillers, *drawn_out}
+    # of a letter as often as `spell_out` leaves it
+    return sorted({*english, *bare, *(re.sub(r"(.)\1{2,}", r"\1\1", word) for word in ours)})
 
 
 def _pipeline(conf: config.Text) -> Pipeline:

@@ -158,7 +158,7 @@ class Comparison:
         `songs` have mood (an index), split, and the columns of `training_songs`. Models that cannot be
         trained, for too few songs have what they see, are left out with a warning.
         """
-        for name in self._trainable(songs):
+        for name in self.trainable(songs):
             model, read, seconds = self.learn(name, songs, encoder_folder)
             self._measure(name, model, read, seconds)
             yield name
@@ -185,7 +185,8 @@ class Comparison:
         neural = self._neural(kind, Encoder(encoder_folder, self.config.encoder))
         return neural, songs, self._fit(name, neural, songs)
 
-    def _trainable(self, songs: pd.DataFrame) -> list[str]:
+    def trainable(self, songs: pd.DataFrame) -> list[str]:
+        """The models of `train.models` that songs suffice for; a warning says which are left out."""
         wanted: list[str] = [name for name in settings.MODELS if name in self.config.train.models]
         sees = {name: KINDS[name].parts if name in KINDS else ("lyrics",) for name in wanted}
         sees["majority"] = ()

@@ -45,7 +45,7 @@ class Model(Protocol):
     """What every model does; those that score songs also save, load and show their hidden layer."""
 
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
-        """Learn from `train`; `validation` only says when to stop. Returns the training curve."""
+        """Learn from `train`; `validation` says when to stop and how sure to be. Gives the training curve."""
 
     def predict_proba(self, songs: pd.DataFrame) -> npt.NDArray[Any]:
         """The probability of each mood; (songs, moods)."""
@@ -56,15 +56,17 @@ def song_parts(
 ) -> DataFrame:
     """Songs with what models see of them: the columns of `songs` and `SONG_COLUMNS`, null where missing.
 
-    Songs with neither lyrics nor audio features are left out; lyrics without a letter or digit are none.
+    Songs with neither lyrics nor audio features are left out. Lyrics without a letter or digit are none, and
+    what was read from them is nothing.
     """
     texts = lyrics.where(F.col("lyrics").rlike(r"[\p{L}\p{N}]")).select("song_id", "lyrics")
+    read = texts.join(embeddings.select("song_id", "embedding"), "song_id", "left").join(
+        topics.select("song_id", "topic_weights"), "song_id", "left"
+    )
     features = audio_features.select("song_id", *AUDIO_FEATURES)
     has_audio = F.coalesce(*(F.col(name).cast("double") for name in AUDIO_FEATURES)).isNotNull()
     return (
-        songs.join(texts, "song_id", "left")
-        .join(embeddings.select("song_id", "embedding"), "song_id", "left")
-        .join(topics.select("song_id", "topic_weights"), "song_id", "left")
+        songs.join(read, "song_id", "left")
         .join(features, "song_id", "left")
         .where(F.col("lyrics").isNotNull() | has_audio)
     )

@@ -37,7 +37,7 @@ class Majority:
 
 
 class WordModel:
-    """A model of scikit-learn over the words of lyrics, without their order, tempered as neural ones are."""
+    """A model of scikit-learn over the words of lyrics, without their order; tempered, as neural ones are."""
 
     def __init__(self, words: Any, model: Any) -> None:
         self.pipeline: Pipeline = make_pipeline(words, model)
@@ -46,15 +46,17 @@ class WordModel:
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
         """Fit; the curve is empty, for the solver does not go by steps. `validation` sets the temperature."""
         self.pipeline.fit(train["lyrics"].fillna(""), train["mood"])
-        self.temperature = fit_temperature(validation["mood"].to_numpy(), self._untempered(validation))
+        self.temperature = fit_temperature(validation["mood"].to_numpy(), self._logits(validation))
         return []
 
     def predict_proba(self, songs: pd.DataFrame) -> npt.NDArray[Any]:
-        """The probability of each mood; a song without known words gets the model's prior."""
-        return temper(self._untempered(songs), self.temperature)
+        """The probability of each mood; a song without known words gets the model's prior, tempered."""
+        return temper(self._logits(songs), self.temperature)
 
-    def _untempered(self, songs: pd.DataFrame) -> npt.NDArray[np.float64]:
-        return np.asarray(self.pipeline.predict_proba(songs["lyrics"].fillna("")), dtype=np.float64)
+    def _logits(self, songs: pd.DataFrame) -> npt.NDArray[np.float64]:
+        # not of the probabilities: naive Bayes has many that are 0 or 1
+        said = self.pipeline.predict_log_proba(songs["lyrics"].fillna(""))
+        return np.asarray(said, dtype=np.float64)
 
 
 def naive_bayes() -> WordModel:

@@ -28,6 +28,7 @@ from songmood.models.linear import LINEAR
 from songmood.models.parts import Array, count_topics, has_text, read_audio, stack
 from songmood.models.trainer import make_optimizer, train_net
 
+_TUNED_WINDOWS = 8  # of a song, while the encoder is tuned: a batch of the longest songs must fit in memory
 HEAD, DESCRIPTION = "head.safetensors", "mood.json"  # beside the encoder's own files
 
 
@@ -157,16 +158,15 @@ class NeuralModel:
         else:
             curve = self._fit_head(parts, train, validation)
         self.head.eval()
-        said = self._predict(parts["validation"])
-        truth = validation["mood"].to_numpy()
-        self.temperature = fit_temperature(truth, said.probabilities.astype(np.float64))
-        self.of_validation = self._temper(said)
+        logits, hidden = self._predict(parts["validation"])
+        self.temperature = fit_temperature(validation["mood"].to_numpy(), logits)
+        self.of_validation = self._temper(logits, hidden)
         return curve
 
     def predict(self, songs: pd.DataFrame) -> Prediction:
         """Probabilities and the hidden layer (for a linear head: what it stands on)."""
         parts = self._parts(songs, self.head.widths, self.head.widths.get("topics", 0))
-        return self._temper(self._predict(parts))
+        return self._temper(*self._predict(parts))
 
     def predict_proba(self, songs: pd.DataFrame) -> npt.NDArray[Any]:
         """The probability of each mood; (songs, moods)."""
@@ -250,16 +250,14 @@ class NeuralModel:
                 return stack(songs[column], self.encoder.width)
         return self.read_lyrics(songs)
 
-    def _predict(self, parts: Mapping[str, Array]) -> Prediction:
+    def _predict(self, parts: Mapping[str, Array]) -> tuple[npt.NDArray[np.float64], Array]:
         self.head.eval().to("cpu")
         with torch.inference_mode():
             said = self.head(**{part: torch.from_numpy(parts[part]) for part in self.head.widths})
-            probabilities = torch.softmax(said["logits"], dim=1)
-        return Prediction(probabilities.numpy(), said["hidden"].numpy())
+        return said["logits"].numpy().astype(np.float64), said["hidden"].numpy()
 
-    def _temper(self, said: Prediction) -> Prediction:
-        tempered = temper(said.probabilities.astype(np.float64), self.temperature)
-        return said._replace(probabilities=tempered.astype(np.float32))
+    def _temper(self, logits: npt.NDArray[np.float64], hidden: Array) -> Prediction:
+        return Prediction(temper(logits, self.temperature).astype(np.float32), hidden)
 
     def _fit_head(
         self, parts: Mapping[str, Mapping[str, Array]], train: pd.DataFrame, validation: pd.DataFrame
@@ -293,7 +291,8 @@ class NeuralModel:
             known = songs[has_text(songs)]
             windows: list[list[list[int]]] = [[] for _ in range(len(known))]
             for window in self.encoder.windows(known["lyrics"].tolist()):
-                windows[window.text].append(window.token_ids)
+                if len(windows[window.text]) < _TUNED_WINDOWS:
+                    windows[window.text].append(window.token_ids)
             return [  # input_ids only say how long a song is
                 {"input_ids": [i for ids in of for i in ids], "windows": of, "labels": mood}
                 for of, mood in zip(windows, known["mood"].tolist(), strict=True)

@@ -259,10 +259,11 @@ def _top_terms(model: TopicModel | None, terms_shown: int) -> list[tuple[int, in
     ]
 
 
-def _worth(candidate: Candidate, model: TopicModel) -> tuple[bool, float]:
+def _worth(candidate: Candidate, model: TopicModel) -> tuple[bool, bool, float]:
     """By what a candidate is chosen: coherence, but first that its vocabulary has top terms for every topic.
 
     With fewer words topics share them, and the fewer they are, the more coherent they look.
     """
     enough = len(model.dictionary) >= COHERENCE_TERMS * candidate.topics
-    return enough, -math.inf if candidate.coherence is None else candidate.coherence
+    known = candidate.coherence is not None
+    return known, enough, candidate.coherence or 0.0

@@ -64,9 +64,8 @@ def fit(
     random = np.random.default_rng(seed)
     of = random.integers(topics, size=len(counts))
     songs, words = np.zeros(topics), np.zeros((topics, len(dictionary)))
-    sizes = np.zeros(
-        topics
-    )  # of `words`, kept beside it: adding them up for each song takes longer than the rest
+    # how many words each topic has, kept beside `words`: adding them up for each song takes long
+    sizes = np.zeros(topics)
     known = [_arrays(song) for song in counts]
     for topic, (ids, times) in zip(of, known, strict=True):
         songs[topic] += 1
