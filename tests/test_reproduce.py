@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import re
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from conftest import ROOT
 from songmood import config as settings
@@ -212,6 +214,12 @@ def test_the_table_has_gains_with_their_errors(
     assert majority["mcnemar_p"] is None
     assert baseline["accuracy"] > 0.7
     assert 0 <= tbert["mcnemar_p"] <= 1
+    areas = []
+    for seed, fold in itertools.product((1, 2), range(5)):
+        unit = done[0].get(f"modified_tbert-fold{fold}-seed{seed}")
+        assert unit is not None
+        areas.append(roc_auc_score(unit["mood"], np.array(unit["probabilities"])[:, 1]))
+    assert tbert["roc_auc"] == pytest.approx(np.mean(areas))  # songs of two folds are not ranked together
     assert {row["n"] for row in rows} == {120}
 
 

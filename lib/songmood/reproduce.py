@@ -225,6 +225,7 @@ class Pooled(NamedTuple):
     moods: list[str]
     truth: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float64]
+    folds: npt.NDArray[np.int64]  # in which each song was tested
     train_seconds: float
 
 
@@ -238,16 +239,19 @@ def pool(units: Units, model: str, folds: int, seed: int) -> Pooled | None:
     order = np.argsort(song_ids, kind="stable")
     truth = np.concatenate([unit["mood"] for unit in known]).astype(np.int64)
     said = np.concatenate([unit["probabilities"] for unit in known])
+    fold = np.repeat(np.arange(folds), [len(unit["song_id"]) for unit in known])
     seconds = float(np.mean([unit["train_seconds"] for unit in known]))
-    return Pooled([song_ids[i] for i in order], known[0]["moods"], truth[order], said[order], seconds)
+    ids = [song_ids[i] for i in order]
+    return Pooled(ids, known[0]["moods"], truth[order], said[order], fold[order], seconds)
 
 
 def table_rows(units: Units, artists: dict[str, str], config: settings.Config) -> list[dict[str, Any]]:
     """A row for each model: figures of all songs that are tested, and its gain over the baseline.
 
-    Figures and gains are means over seeds. Intervals and the gain's standard error (`gain_error`) are by
-    drawing artists, whose songs hang together: the same ones for every model and seed. The p-value
-    against the model before is of the first seed that both have.
+    Figures and gains are means over seeds, and the ROC-AUC also over folds: each fold's model has a scale
+    of its own, so songs of two are not to be ranked together (Forman and Scholz 2010). Intervals and the
+    gain's standard error (`gain_error`) are by drawing artists, whose songs hang together: the same ones
+    for every model and seed. The p-value against the model before is of the first seed that both have.
     """
     seeds, folds = config.reproduce.seeds, config.reproduce.folds
     place = {artist: i for i, artist in enumerate(sorted(set(artists.values())))}
@@ -261,8 +265,13 @@ def table_rows(units: Units, artists: dict[str, str], config: settings.Config) -
     def figures(one: Pooled) -> _Figures:
         """Of all songs (the first row), and of those of the artists of each draw."""
         counts = draws[:, [place[artists[song]] for song in one.song_ids]]
-        everyone = np.ones((1, len(one.song_ids)))
-        return figures_of_draws(one.moods, one.truth, one.probabilities, np.vstack([everyone, counts]))
+        counts = np.vstack([np.ones((1, len(one.song_ids))), counts])
+        whole = figures_of_draws(one.moods, one.truth, one.probabilities, counts)
+        areas = [
+            figures_of_draws(one.moods, one.truth[of], one.probabilities[of], counts[:, of])["roc_auc"]
+            for of in (one.folds == fold for fold in range(folds))
+        ]
+        return {**whole, "roc_auc": np.mean(areas, axis=0)}
 
     found = {model: {seed: figures(one) for seed, one in of.items()} for model, of in tested.items()}
     rows: list[dict[str, Any]] = []
