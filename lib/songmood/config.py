@@ -164,6 +164,11 @@ NeuralModel = Literal[
 MODELS: tuple[str, ...] = (*get_args(Baseline), *get_args(NeuralModel))
 
 
+def spelled(word: str) -> str:
+    """A mood's word as the table `tags` would have it."""
+    return " ".join(word.lower().split())
+
+
 class Label(Section):
     min_tags: Annotated[int, Field(ge=0)]
     min_tag_weight: Annotated[float, Field(ge=0, le=100)]
@@ -175,10 +180,8 @@ class Label(Section):
 
     @model_validator(mode="after")
     def _moods_are_apart(self) -> Label:
-        words = [  # as tags are written, in small letters
-            word
-            for mood, synonyms in self.moods.items()
-            for word in {" ".join(name.lower().split()) for name in (mood, *synonyms)}
+        words = [
+            word for mood, synonyms in self.moods.items() for word in set(map(spelled, (mood, *synonyms)))
         ]
         twice = sorted({word for word in words if words.count(word) > 1})
         if twice:

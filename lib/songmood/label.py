@@ -121,11 +121,11 @@ def why_no_labels(reasons: Mapping[str, int]) -> str:
 
 def _evidence(tags: DataFrame, conf: config.Label) -> DataFrame:
     """What a song's tags say: n_tags, emotional, the denominators, and its mood words, heaviest first."""
-    words = {_spelled(w): mood for mood, synonyms in conf.moods.items() for w in (mood, *synonyms)}
+    words = {config.spelled(w): mood for mood, synonyms in conf.moods.items() for w in (mood, *synonyms)}
     mood = F.create_map(*chain.from_iterable((F.lit(w), F.lit(m)) for w, m in words.items()))[F.col("tag")]
     emotional: Column = F.lit(True)
     if conf.emotion_words:
-        emotional = F.col("tag").isin(*words, *(_spelled(w) for w in conf.emotion_words))
+        emotional = F.col("tag").isin(*words, *(config.spelled(w) for w in conf.emotion_words))
     kept = F.col("weight") >= conf.min_tag_weight
     heavier_first = Window.partitionBy("song_id").orderBy(F.desc("weight"))
     found = F.struct((-F.col("weight")).alias("minus_weight"), "tag", "weight", "mood", "place")
@@ -143,7 +143,3 @@ def _evidence(tags: DataFrame, conf: config.Label) -> DataFrame:
             F.sort_array(F.collect_list(F.when(kept & F.col("mood").isNotNull(), found))).alias("moods"),
         )
     )
-
-
-def _spelled(word: str) -> str:
-    return " ".join(word.lower().split())  # as table `tags` has them
