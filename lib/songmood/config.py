@@ -255,6 +255,10 @@ class Train(Section):
     refit: bool
     bootstrap_samples: Count
 
+    def tested(self, folds: int) -> float:
+        """The share of the songs that so many folds test; above 1 some are tested twice."""
+        return round(folds * self.test_share, 1)
+
     @model_validator(mode="after")
     def _final_is_trained(self) -> Train:
         if self.final_model not in self.models:
@@ -263,7 +267,7 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _fold_is_there(self) -> Train:
-        if round((self.fold + 1) * self.test_share, 1) > 1:
+        if self.tested(self.fold + 1) > 1:
             raise ValueError(
                 f"there is no fold {self.fold} of {self.test_share:g} of the songs: 0 is the first"
             )

@@ -67,17 +67,23 @@ def figures_of_draws(
         ]
         gap = counts @ (bins * ((guesses == truth) - winner)[:, None])
         losses = -np.log(np.clip(probabilities[np.arange(songs), truth], _SMALLEST, 1))
-        sides = range(1, 2) if len(moods) == 2 else range(len(moods))
-        areas = [_areas(truth == mood, probabilities[:, mood], counts) for mood in sides]
         return {
             "accuracy": right.sum(axis=1) / total,
             "precision": precision.mean(axis=1) if positive is None else precision[:, positive],
             "recall": recall.mean(axis=1) if positive is None else recall[:, positive],
             "f1": f1.mean(axis=1),
-            "roc_auc": np.mean(areas, axis=0),
+            "roc_auc": roc_auc_of_draws(truth, probabilities, counts),
             "log_loss": counts @ losses / total,
             "calibration_error": np.abs(gap).sum(axis=1) / total,
         }
+
+
+def roc_auc_of_draws(truth: Integers, probabilities: Floats, counts: Floats) -> Floats:
+    """The ROC-AUC of each draw, as `evaluate` has it; NaN where a mood has no song."""
+    moods = probabilities.shape[1]
+    sides = range(1, 2) if moods == 2 else range(moods)
+    areas = [_areas(truth == mood, probabilities[:, mood], counts) for mood in sides]
+    return np.asarray(np.mean(areas, axis=0))
 
 
 def draw(count: int, seed: int, samples: int) -> Floats:
@@ -137,7 +143,8 @@ def _areas(positive: npt.NDArray[np.bool_], scores: Floats, counts: Floats) -> F
     below = np.cumsum(against, axis=1) - against
     wins = (for_ * (below + against / 2)).sum(axis=1)
     pairs = for_.sum(axis=1) * against.sum(axis=1)
-    return np.where(pairs > 0, wins / pairs, np.nan)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(pairs > 0, wins / pairs, np.nan))
 
 
 def _known(value: float) -> float | None:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from songmood import config as settings
 from songmood.errors import SongmoodError
-from songmood.evaluate import draw, figures_of_draws, mcnemar, with_interval
+from songmood.evaluate import draw, figures_of_draws, mcnemar, roc_auc_of_draws, with_interval
 from songmood.models import PAPER
 from songmood.models.neural import FINE_TUNED_BERT, learns_from_validation
 from songmood.splits import split_songs
@@ -82,7 +82,7 @@ def reproduce(
     say = _once(say)
     if songs.empty:
         raise SongmoodError("no labelled songs with lyrics or audio features: there is nothing to compare")
-    if round(config.reproduce.folds * config.train.test_share, 1) > 1:
+    if config.train.tested(config.reproduce.folds) > 1:
         raise SongmoodError(
             f"{config.reproduce.folds} folds of {config.train.test_share:g} of the songs would test some "
             "twice: lower reproduce.folds or train.test_share"
@@ -268,7 +268,7 @@ def table_rows(units: Units, artists: dict[str, str], config: settings.Config) -
         counts = np.vstack([np.ones((1, len(one.song_ids))), counts])
         whole = figures_of_draws(one.moods, one.truth, one.probabilities, counts)
         areas = [
-            figures_of_draws(one.moods, one.truth[of], one.probabilities[of], counts[:, of])["roc_auc"]
+            roc_auc_of_draws(one.truth[of], one.probabilities[of], counts[:, of])
             for of in (one.folds == fold for fold in range(folds))
         ]
         return {**whole, "roc_auc": np.mean(areas, axis=0)}
