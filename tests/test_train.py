@@ -609,6 +609,12 @@ def test_head_takes_what_is_not_a_number_for_missing() -> None:
     np.testing.assert_allclose(head.get_buffer("audio_scale"), [10, 1])  # 0 and 1 stay as they are
 
 
+def test_a_number_that_only_rounding_changes_is_not_blown_up() -> None:
+    head = Head({"lyrics": 2}, moods=2, hidden_size=0, dropout=0, part_dropout=0)
+    head.standardise({"lyrics": np.array([[0.1, 0.3], [0.1 + 5e-8, 0.5]])})
+    np.testing.assert_allclose(head.get_buffer("lyrics_scale"), [1, 0.1])
+
+
 def test_the_fusion_takes_a_missing_part_for_missing() -> None:
     torch.manual_seed(0)
     net = Fusion({"words": 2, "audio": 2}, moods=2, hidden_size=4, dropout=0.5, part_dropout=0.5).eval()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from songmood.encoder import Encoder
-from songmood.models.parts import Array
+from songmood.models.parts import SMALLEST_DEVIATION, Array
 from songmood.models.trainer import WeighedLoss
 
 # Beside other parts these are only centred: see `standardise`.
@@ -53,7 +53,8 @@ class _Parts(nn.Module):  # type: ignore[misc]
             mean = np.where(known, np.nansum(values, axis=0) / np.maximum(known, 1), 0)
             deviation = np.sqrt(np.nansum((values - mean) ** 2, axis=0) / np.maximum(known, 1))
             binary = np.all(np.isnan(values) | (values == 0) | (values == 1), axis=0)
-            mean, deviation = np.where(binary, 0, mean), np.where(binary | (deviation < 1e-8), 1, deviation)
+            as_it_is = binary | (deviation < SMALLEST_DEVIATION)
+            mean, deviation = np.where(binary, 0, mean), np.where(as_it_is, 1, deviation)
             if len(self.widths) > 1 and part in _OWN_SCALE:
                 deviation = np.ones_like(deviation)
             self.get_buffer(f"{part}_mean").copy_(torch.from_numpy(mean))

@@ -12,6 +12,10 @@ from songmood.tables import AUDIO_FEATURES, DISCRETE_AUDIO_FEATURES
 
 Array = npt.NDArray[np.float32]
 
+# Numbers that vary less are one number and what rounding adds: encoders have such, and blown up to deviation
+# 1 they would drown the rest as soon as tuning moves them. float32 near 1 rounds in the seventh digit.
+SMALLEST_DEVIATION = 1e-6
+
 # Spotify's values: pitch classes 0 to 11 (-1 is 'none found'), minor 0 or major 1, beats in a bar
 _LEVELS = {"key": 12, "mode": 2, "time_signature": 8}
 _CONTINUOUS = tuple(name for name in AUDIO_FEATURES if name not in DISCRETE_AUDIO_FEATURES)
