@@ -180,14 +180,14 @@ def _tune(
     units: Units,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """A unit of the optimisers' comparison: fine-tuning's curve; the head learns no slower than usual."""
+    """A unit of the optimisers' comparison: fine-tuning's curve."""
     name = optimizer_unit(config.train.optimizer, rate, config.reproduce.epochs, config.seed)
     known = units.get(name)
     if known is not None:
         return known
-    rates = {"encoder_learning_rate": rate, "head_learning_rate": max(rate, config.train.head_learning_rate)}
-    epochs = {"epochs": config.reproduce.epochs, "models": (FINE_TUNED_BERT.name,), "cross_fit": 0}
-    train = config.train.model_copy(update={**rates, **epochs})
+    tuned = {"encoder_learning_rate": rate, "epochs": config.reproduce.epochs}
+    alone = {"models": (FINE_TUNED_BERT.name,), "cross_fit": 0}
+    train = config.train.model_copy(update={**tuned, **alone})
     frame, moods = _prepare(songs, config)
     done = Comparison(config.model_copy(update={"train": train}))
     done.moods = moods

@@ -10,11 +10,15 @@ import torch
 from torch import nn
 
 from songmood.encoder import Encoder
+from songmood.models.linear import regress
 from songmood.models.parts import SMALLEST_DEVIATION, Array
 from songmood.models.trainer import WeighedLoss
 
 # Beside other parts these are only centred: see `standardise`.
 _OWN_SCALE = ("lyrics", "topics")
+# The inverse of the penalty where a head begins as a logistic regression. On 992 songs with real lyrics, artists
+# apart, 0.001 to 0.003 have the best AUC, and log loss is least at 0.003.
+_STRENGTH = 0.003
 # Parts that are log-odds are brought to deviation 1. Three of the same lyrics mostly agree, so their sum at
 # this weight has a deviation near 1 again: neither timid nor surer than any of them.
 _FIRST_WEIGHT = 0.4
@@ -98,6 +102,22 @@ class Head(_Parts):
         self.hidden = nn.Sequential(nn.Linear(size, hidden_size), nn.ReLU()) if hidden_size else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size or size, moods)
+
+    def regress(self, parts: Mapping[str, Array], moods: Sequence[int], balanced: bool, seed: int) -> None:
+        """Begin, without a hidden layer, as a logistic regression on the training songs' parts.
+
+        A head of random numbers would first pull an encoder that is tuned under it away from what it knows
+        (Kumar et al. 2022, 'Fine-tuning can distort pretrained features'). Where no song of a mood has the
+        parts, the head stays as it is.
+        """
+        with torch.inference_mode():
+            columns, there = self.eval().read({p: torch.from_numpy(parts[p]) for p in self.widths})
+        known = there.any(1).numpy()
+        numbers, codes = torch.cat(columns, 1).numpy()[known], np.asarray(moods)[known]
+        if len(np.unique(codes)) == self.output.out_features:
+            coefficients, intercept = regress(numbers, codes, _STRENGTH, seed, balanced)
+            self.output.weight.data.copy_(torch.from_numpy(coefficients))
+            self.output.bias.data.copy_(torch.from_numpy(intercept))
 
     def forward(self, labels: Any = None, **parts: Any) -> dict[str, Any]:
         """Logits and hidden layer of songs; see `answer`."""

@@ -118,10 +118,7 @@ class LogOdds(ABC):
         self.coefficients, self.intercept = state["coefficients"], state["intercept"]
 
     def _regress(self, numbers: Any, moods: npt.NDArray[Any]) -> None:
-        model = LogisticRegression(C=self.strength, max_iter=1000, random_state=self.seed).fit(numbers, moods)
-        two = len(model.classes_) == 2  # scikit-learn keeps one row of coefficients for two classes
-        self.coefficients = np.vstack([-model.coef_, model.coef_]) / 2 if two else model.coef_
-        self.intercept = np.hstack([-model.intercept_, model.intercept_]) / 2 if two else model.intercept_
+        self.coefficients, self.intercept = regress(numbers, moods, self.strength, self.seed)
 
     def _tell(self, numbers: Any) -> npt.NDArray[Any]:
         assert self.coefficients is not None
@@ -271,6 +268,21 @@ class Lexicon(_Scaled):
 
     def _vectors(self, songs: pd.DataFrame) -> npt.NDArray[np.float64]:
         return read_lexicon(songs).astype(np.float64)
+
+
+def regress(
+    numbers: Any, moods: npt.NDArray[Any], strength: float, seed: int, balanced: bool = False
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Coefficients (moods, width) and intercept (moods) of a logistic regression; log-odds are around 0.
+
+    `strength` is the inverse of the L2 penalty; `balanced` gives every mood the same say.
+    """
+    weights = "balanced" if balanced else None
+    model = LogisticRegression(C=strength, class_weight=weights, max_iter=1000, random_state=seed)
+    model.fit(numbers, moods)
+    if len(model.classes_) == 2:  # scikit-learn keeps one row of coefficients for two classes
+        return np.vstack([-model.coef_, model.coef_]) / 2, np.hstack([-model.intercept_, model.intercept_]) / 2
+    return model.coef_, model.intercept_
 
 
 LINEAR: dict[str, type[LogOdds]] = {part.name: part for part in (Reading, Words, Lexicon)}

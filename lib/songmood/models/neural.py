@@ -95,7 +95,8 @@ class NeuralModel:
 
     - base_network (paper, Contributions): the audio features, an MLP.
     - simple_bert (paper fig. A.1): the encoder as it came, an MLP.
-    - fine_tuned_bert (fig. A.2): the encoder's top layers learn with a small rate, a linear head.
+    - fine_tuned_bert (fig. A.2): the encoder's top layers learn with a small rate, and with them a linear
+      head that begins as a logistic regression on the plain encoder's reading (Kumar et al. 2022).
     - modified_tbert (fig. A.3): the fine-tuned encoder's reading, topics and audio features, one
       hidden layer; and the same without some of its parts.
     - fusion: each part has a hidden layer of its own, and a gate says how much each counts for a song
@@ -153,6 +154,7 @@ class NeuralModel:
         elif self.kind.fuses:
             self.head.expect(train["mood"])
         if self.kind.tunes_encoder:
+            self.head.regress(parts["train"], train["mood"], self.config.class_weights, self.seed)
             curve = self._tune(train, validation)
             parts["validation"]["lyrics"] = self.read_lyrics(validation)
         else:
@@ -306,10 +308,8 @@ class NeuralModel:
             return {"labels": labels, "songs": torch.tensor(songs), **padded}
 
         net = TextNet(self.encoder, self.head, self.config.trained_layers)
-        slow = [p for p in self.encoder.model.parameters() if p.requires_grad]
-        groups = [{"params": list(self.head.parameters()), "lr": self.config.head_learning_rate}]
-        if slow:
-            groups.append({"params": slow, "lr": self.config.encoder_learning_rate})
+        learning = [p for p in net.parameters() if p.requires_grad]
+        groups = [{"params": learning, "lr": self.config.encoder_learning_rate}]
         curve = train_net(
             net,
             rows(train),
