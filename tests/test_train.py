@@ -615,6 +615,44 @@ def test_a_number_that_only_rounding_changes_is_not_blown_up() -> None:
     np.testing.assert_allclose(head.get_buffer("lyrics_scale"), [1, 0.1])
 
 
+@pytest.mark.parametrize("balanced", [False, True])
+@pytest.mark.parametrize("moods", [2, 3])
+def test_a_tuned_head_begins_as_a_logistic_regression(moods: int, balanced: bool) -> None:
+    random = np.random.default_rng(0)
+    of = np.array([0] * 60 + [1] * 30 + [moods - 1] * 30)
+    readings = (random.normal(size=(len(of), 4)) + of[:, None]).astype(np.float32)
+    shown = np.vstack([readings, np.full((1, 4), np.nan, np.float32)])  # the last song has no lyrics
+    head = Head({"lyrics": 4}, moods, hidden_size=0, dropout=0.5, part_dropout=0)
+    head.standardise({"lyrics": shown})
+    head.regress({"lyrics": shown}, [*of, 0], balanced, seed=1)
+    with torch.inference_mode():
+        said = head.eval()(lyrics=torch.from_numpy(readings))["logits"].softmax(1).numpy()
+    scaled = (readings - readings.mean(0)) / readings.std(0)
+    oracle = LogisticRegression(C=0.003, class_weight="balanced" if balanced else None).fit(scaled, of)
+    np.testing.assert_allclose(said, oracle.predict_proba(scaled), atol=1e-4)
+    assert said.max() - said.min() > 0.2
+
+
+def test_fine_tuning_begins_there(folder: Path, quick: settings.Config) -> None:
+    encoder = Encoder(folder, READS)
+    songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears", "sun rain"] * 8, "mood": [0, 1, 1] * 8})
+    readings = encoder.read(songs["lyrics"].tolist())
+    still = quick.train.model_copy(update={"encoder_learning_rate": 1e-9})
+    model = NeuralModel(KINDS["fine_tuned_bert"], ["happy", "sad"], encoder, still, 1)
+    model.fit(songs, songs)
+    begun = Head(model.head.widths, moods=2, hidden_size=0, dropout=0, part_dropout=0)
+    begun.standardise({"lyrics": readings})
+    begun.regress({"lyrics": readings}, songs["mood"], False, seed=1)
+    torch.testing.assert_close(model.head.output.weight, begun.output.weight, rtol=1e-3, atol=1e-6)
+
+
+def test_a_tuned_head_begins_at_random_where_no_song_of_a_mood_has_lyrics() -> None:
+    head = Head({"lyrics": 1}, moods=2, hidden_size=0, dropout=0, part_dropout=0)
+    before = head.output.weight.detach().clone()
+    head.regress({"lyrics": np.array([[0.5], [0.1], [math.nan]], np.float32)}, [0, 0, 1], False, seed=1)
+    torch.testing.assert_close(head.output.weight, before)
+
+
 def test_the_fusion_takes_a_missing_part_for_missing() -> None:
     torch.manual_seed(0)
     net = Fusion({"words": 2, "audio": 2}, moods=2, hidden_size=4, dropout=0.5, part_dropout=0.5).eval()

@@ -281,7 +281,9 @@ def regress(
     model = LogisticRegression(C=strength, class_weight=weights, max_iter=1000, random_state=seed)
     model.fit(numbers, moods)
     if len(model.classes_) == 2:  # scikit-learn keeps one row of coefficients for two classes
-        return np.vstack([-model.coef_, model.coef_]) / 2, np.hstack([-model.intercept_, model.intercept_]) / 2
+        return np.vstack([-model.coef_, model.coef_]) / 2, np.hstack(
+            [-model.intercept_, model.intercept_]
+        ) / 2
     return model.coef_, model.intercept_
 
 
