@@ -16,8 +16,8 @@ from songmood.models.trainer import WeighedLoss
 
 # Beside other parts these are only centred: see `standardise`.
 _OWN_SCALE = ("lyrics", "topics")
-# The inverse of the penalty where a head begins as a logistic regression. On 992 songs with real lyrics, artists
-# apart, 0.001 to 0.003 have the best AUC, and log loss is least at 0.003.
+# The inverse of the penalty where a head begins as a logistic regression. On 992 songs with real lyrics,
+# artists apart, 0.001 to 0.003 have the best AUC, and log loss is least at 0.003.
 _STRENGTH = 0.003
 # Parts that are log-odds are brought to deviation 1. Three of the same lyrics mostly agree, so their sum at
 # this weight has a deviation near 1 again: neither timid nor surer than any of them.

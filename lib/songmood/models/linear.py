@@ -280,11 +280,10 @@ def regress(
     weights = "balanced" if balanced else None
     model = LogisticRegression(C=strength, class_weight=weights, max_iter=1000, random_state=seed)
     model.fit(numbers, moods)
+    coefficients, intercept = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # scikit-learn keeps one row of coefficients for two classes
-        return np.vstack([-model.coef_, model.coef_]) / 2, np.hstack(
-            [-model.intercept_, model.intercept_]
-        ) / 2
-    return model.coef_, model.intercept_
+        coefficients, intercept = (np.concatenate([-of, of]) / 2 for of in (coefficients, intercept))
+    return coefficients, intercept
 
 
 LINEAR: dict[str, type[LogOdds]] = {part.name: part for part in (Reading, Words, Lexicon)}
