@@ -277,11 +277,7 @@ class NeuralModel:
             rows("train", train["mood"]),
             rows("validation", validation["mood"]),
             collate=_collate_parts,
-            optimizer=make_optimizer(
-                self.optimizer,
-                [{"params": list(self.head.parameters()), "lr": rate}],
-                self.config.weight_decay,
-            ),
+            optimizer=make_optimizer(self.head, self.optimizer, rate, self.config.weight_decay),
             epochs=self.config.head_epochs,
             patience=self.config.patience,
             config=self.config,
@@ -308,14 +304,13 @@ class NeuralModel:
             return {"labels": labels, "songs": torch.tensor(songs), **padded}
 
         net = TextNet(self.encoder, self.head, self.config.trained_layers)
-        learning = [p for p in net.parameters() if p.requires_grad]
-        groups = [{"params": learning, "lr": self.config.encoder_learning_rate}]
+        rate = self.config.encoder_learning_rate
         curve = train_net(
             net,
             rows(train),
             rows(validation),
             collate=collate,
-            optimizer=make_optimizer(self.optimizer, groups, self.config.weight_decay),
+            optimizer=make_optimizer(net, self.optimizer, rate, self.config.weight_decay),
             epochs=self.config.epochs,
             patience=self.config.epochs,
             config=self.config,

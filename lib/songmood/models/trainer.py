@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,18 @@ from songmood.encoder import device, quiet
 from songmood.models import Loss
 
 
-def make_optimizer(name: str, groups: Iterable[dict[str, Any]], weight_decay: float) -> torch.optim.Optimizer:
-    """An optimiser of the paper's section 5, SGD with momentum, or Adam, over groups of parameters."""
+def make_optimizer(net: nn.Module, name: str, rate: float, weight_decay: float) -> torch.optim.Optimizer:
+    """An optimiser of the paper's section 5, SGD with momentum, or Adam, of what learns in a net."""
+    learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
     if name == "adagrad":
-        return torch.optim.Adagrad(groups, weight_decay=weight_decay)
+        return torch.optim.Adagrad(learning, lr=rate, weight_decay=weight_decay)
     if name == "sgd":
-        return torch.optim.SGD(groups, weight_decay=weight_decay)
+        return torch.optim.SGD(learning, lr=rate, weight_decay=weight_decay)
     if name == "sgd_momentum":
-        return torch.optim.SGD(groups, momentum=0.9, weight_decay=weight_decay)
+        return torch.optim.SGD(learning, lr=rate, momentum=0.9, weight_decay=weight_decay)
     if name == "adam":
-        return torch.optim.Adam(groups)
-    return torch.optim.AdamW(groups, weight_decay=weight_decay)
+        return torch.optim.Adam(learning, lr=rate)
+    return torch.optim.AdamW(learning, lr=rate, weight_decay=weight_decay)
 
 
 class WeighedLoss(nn.Module):  # type: ignore[misc]
