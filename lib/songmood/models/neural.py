@@ -26,7 +26,7 @@ from songmood.models import Loss
 from songmood.models.heads import Fusion, Head, TextNet
 from songmood.models.linear import LINEAR
 from songmood.models.parts import Array, count_topics, has_text, read_audio, stack
-from songmood.models.trainer import make_optimizer, train_net
+from songmood.models.trainer import train_net
 
 _TUNED_WINDOWS = 8  # of a song, while the encoder is tuned: a batch of the longest songs must fit in memory
 HEAD, DESCRIPTION = "head.safetensors", "mood.json"  # beside the encoder's own files
@@ -271,13 +271,13 @@ class NeuralModel:
                 for i, mood in enumerate(moods.tolist())
             ]
 
-        rate = self.config.head_learning_rate * self.kind.head_pace
         return train_net(
             self.head,
             rows("train", train["mood"]),
             rows("validation", validation["mood"]),
             collate=_collate_parts,
-            optimizer=make_optimizer(self.head, self.optimizer, rate, self.config.weight_decay),
+            optimizer=self.optimizer,
+            rate=self.config.head_learning_rate * self.kind.head_pace,
             epochs=self.config.head_epochs,
             patience=self.config.patience,
             config=self.config,
@@ -304,13 +304,13 @@ class NeuralModel:
             return {"labels": labels, "songs": torch.tensor(songs), **padded}
 
         net = TextNet(self.encoder, self.head, self.config.trained_layers)
-        rate = self.config.encoder_learning_rate
         curve = train_net(
             net,
             rows(train),
             rows(validation),
             collate=collate,
-            optimizer=make_optimizer(net, self.optimizer, rate, self.config.weight_decay),
+            optimizer=self.optimizer,
+            rate=self.config.encoder_learning_rate,
             epochs=self.config.epochs,
             patience=self.config.epochs,
             config=self.config,

@@ -16,7 +16,7 @@ from songmood.encoder import device, quiet
 from songmood.models import Loss
 
 
-def make_optimizer(net: nn.Module, name: str, rate: float, weight_decay: float) -> torch.optim.Optimizer:
+def _make_optimizer(net: nn.Module, name: str, rate: float, weight_decay: float) -> torch.optim.Optimizer:
     """An optimiser of the paper's section 5, SGD with momentum, or Adam, of what learns in a net."""
     learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
     if name == "adagrad":
@@ -55,7 +55,8 @@ def train_net(
     validation: list[dict[str, Any]],
     *,
     collate: Any,
-    optimizer: torch.optim.Optimizer,
+    optimizer: str,
+    rate: float,
     epochs: int,
     patience: int,
     config: settings.Train,
@@ -112,7 +113,7 @@ def train_net(
             train_dataset=train,
             eval_dataset=validation,
             data_collator=collate,
-            optimizers=(optimizer, None),
+            optimizers=(_make_optimizer(net, optimizer, rate, config.weight_decay), None),
             callbacks=[EarlyStoppingCallback(early_stopping_patience=patience)],
         )
         trainer.remove_callback(PrinterCallback)
