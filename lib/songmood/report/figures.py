@@ -195,6 +195,7 @@ def _add_band(figure: go.Figure, rows: pd.DataFrame, x: str, y: str, name: str, 
     figure.add_scatter(
         x=[*places, *places[::-1]],
         y=[*known["max"].round(4).tolist(), *known["min"].round(4).tolist()[::-1]],
+        mode="lines",  # else the band of few points shows them
         fill="toself",
         fillcolor=color,
         opacity=0.2,
