@@ -208,6 +208,7 @@ def _add_band(figure: go.Figure, rows: pd.DataFrame, x: str, y: str, name: str, 
         y=known["mean"].round(4).tolist(),
         name=name,
         mode="lines+markers" if len(places) < 12 else "lines",
+        zorder=1,  # above all bands
         line={"color": color, "width": 2},
         hovertemplate=f"{name}: %{{y:.3f}} at %{{x:,}}<extra></extra>",
     )
