@@ -11,7 +11,7 @@ from torch import nn
 
 from songmood.encoder import Encoder
 from songmood.models.linear import regress
-from songmood.models.parts import SMALLEST_DEVIATION, Array
+from songmood.models.parts import Array, mean_and_deviation
 from songmood.models.trainer import WeighedLoss
 
 # Beside other parts these are only centred: see `standardise`.
@@ -52,13 +52,10 @@ class _Parts(nn.Module):  # type: ignore[misc]
         few of audio: on 900 made songs of known truth that cost 6 points of accuracy.
         """
         for part in self.widths:
-            values = np.where(np.isfinite(parts[part]), parts[part], np.nan).astype(np.float64)
-            known = np.isfinite(values).sum(axis=0)
-            mean = np.where(known, np.nansum(values, axis=0) / np.maximum(known, 1), 0)
-            deviation = np.sqrt(np.nansum((values - mean) ** 2, axis=0) / np.maximum(known, 1))
-            binary = np.all(np.isnan(values) | (values == 0) | (values == 1), axis=0)
-            as_it_is = binary | (deviation < SMALLEST_DEVIATION)
-            mean, deviation = np.where(binary, 0, mean), np.where(as_it_is, 1, deviation)
+            values = parts[part]
+            mean, deviation = mean_and_deviation(values)
+            binary = np.all(~np.isfinite(values) | (values == 0) | (values == 1), axis=0)
+            mean, deviation = np.where(binary, 0, mean), np.where(binary, 1, deviation)
             if len(self.widths) > 1 and part in _OWN_SCALE:
                 deviation = np.ones_like(deviation)
             self.get_buffer(f"{part}_mean").copy_(torch.from_numpy(mean))

@@ -23,7 +23,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from songmood.encoder_files import check_weights
 from songmood.errors import SongmoodError
 from songmood.models.lexicon import read_lexicon
-from songmood.models.parts import SMALLEST_DEVIATION, Array, has_text, is_list
+from songmood.models.parts import Array, has_text, is_list, mean_and_deviation
 from songmood.splits import deal
 
 VOCABULARY = "words.json"  # beside the weights and the encoder's own files
@@ -196,8 +196,7 @@ class _Scaled(LogOdds):
 
     def _learn_numbers(self, songs: pd.DataFrame) -> Any:
         vectors = self._vectors(songs)
-        self.mean, deviation = vectors.mean(axis=0), vectors.std(axis=0)
-        self.deviation = np.where(deviation < SMALLEST_DEVIATION, 1, deviation)
+        self.mean, self.deviation = mean_and_deviation(vectors)
         return (vectors - self.mean) / self.deviation
 
     def _numbers(self, songs: pd.DataFrame) -> Any:

@@ -12,9 +12,9 @@ from songmood.tables import AUDIO_FEATURES, DISCRETE_AUDIO_FEATURES
 
 Array = npt.NDArray[np.float32]
 
-# Numbers that vary less are one number and what rounding adds: encoders have such, and blown up to deviation
-# 1 they would drown the rest as soon as tuning moves them. float32 near 1 rounds in the seventh digit.
-SMALLEST_DEVIATION = 1e-6
+# Encoders have constant numbers, too, and blown up to deviation 1 they would drown the rest as soon as tuning
+# moves them. float32 near 1 rounds in the seventh digit.
+_SMALLEST_DEVIATION = 1e-6
 
 # Spotify's values: pitch classes 0 to 11 (-1 is 'none found'), minor 0 or major 1, beats in a bar
 _LEVELS = {"key": 12, "mode": 2, "time_signature": 8}
@@ -31,6 +31,18 @@ def read_audio(songs: pd.DataFrame) -> Array:
     stacked = np.hstack(columns).astype(np.float32)
     stacked[missing] = np.nan
     return stacked
+
+
+def mean_and_deviation(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Of each column of numbers (songs, width), leaving out what is not finite: where nothing is, 0 and 1.
+
+    A constant's deviation is 1; what varies less than `_SMALLEST_DEVIATION` is one, with what rounding adds.
+    """
+    known = np.isfinite(values)
+    values, counts = np.where(known, values, 0).astype(np.float64), np.maximum(known.sum(axis=0), 1)
+    mean = values.sum(axis=0) / counts
+    deviation = np.sqrt((np.where(known, values - mean, 0) ** 2).sum(axis=0) / counts)
+    return mean, np.where(deviation < _SMALLEST_DEVIATION, 1, deviation)
 
 
 def count_topics(songs: pd.DataFrame) -> int:
