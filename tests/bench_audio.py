@@ -1,12 +1,12 @@
-"""The base network on real audio features, beside what scikit-learn has: four moods, artists kept apart.
+"""The base network and the fusion on real audio features, beside what scikit-learn has: four moods.
 
 usage: python tests/bench_audio.py VALENCE_AROUSAL AUDIO_FEATURES [--folder bench]
 
 VALENCE_AROUSAL is Deezer's table (Delbouys et al. 2018: lastfm_id, artist, title, valence, arousal), whose
 quarters are the moods happy, angry, sad and relaxed; AUDIO_FEATURES a file as a corpus folder has it, that
-meets those songs by artist and title in `enrich`. The base network is measured by `reproduce`, in five
-folds. The others learn from all songs outside a fold's test songs; the base network keeps an eighth of
-them back to know when to stop. Intervals are by drawing artists.
+meets those songs by artist and title in `enrich`. Ours are measured by `reproduce`, in five folds, artists
+kept apart. The others learn from all songs outside a fold's test songs; ours keep an eighth of them back to
+know when to stop. Intervals are by drawing artists.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from songmood.reproduce import pool, unit_name
 
 MOODS = {(True, True): "happy", (False, True): "angry", (False, False): "sad", (True, False): "relaxed"}
 FOLDS, SEED = 5, 1
-OURS = ("majority", "base_network")
+OURS = ("majority", "base_network", "fusion")
 SETTINGS = (
     *("filter.required_ids=[]", "label.min_tags=1", f"reproduce.seeds=[{SEED}]", f"reproduce.folds={FOLDS}"),
     *(f"reproduce.models=[{','.join(OURS)}]", "reproduce.optimizers={}", "reproduce.learning_shares=[]"),
