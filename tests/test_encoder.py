@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reader(folder: Path, max_tokens: int, **more: Any) -> Encoder:
     """An encoder that reads batches of two; if not said otherwise, one window of each text."""
     config = {
-        **{"model": str(folder), "read_by": "window", "pooling": "mean"},
+        **{"model": str(folder), "read_by": "window", "max_line_words": 12, "pooling": "mean"},
         **{"window_overlap": 0, "max_windows": 1, "batch_size": 2},
     }
     return Encoder(folder, settings.Encoder.model_validate({**config, "max_tokens": max_tokens, **more}))
@@ -117,13 +117,25 @@ def test_by_line_a_text_is_the_mean_of_its_lines_as_often_as_they_are_sung(
 
 
 def test_by_line_a_line_too_long_is_read_in_windows_and_a_text_too_long_in_part(folder: Path) -> None:
-    encoder = reader(folder, 6, read_by="line", max_windows=2)  # [CLS] four words [SEP], twelve of a text
+    encoder = reader(
+        folder, 6, read_by="line", max_line_words=99, max_windows=2
+    )  # [CLS] four words [SEP], twelve of a text
     ids = encoder.tokenizer(" ".join(WORDS), add_special_tokens=False)["input_ids"]
     pieces = [
         window.token_ids[1:-1] for window in encoder.windows([" ".join(WORDS), "sun\nrain\ntears\nroad\nsun"])
     ]
     assert pieces == [ids[0:4], ids[4:8], [ids[0]], [ids[1]], [ids[2]], [ids[3]]]
     assert len(encoder.windows(["", " \n "])) == 2
+
+
+def test_a_text_that_lost_its_line_breaks_is_read_in_parts_of_a_lines_length(folder: Path) -> None:
+    encoder = reader(folder, 64, read_by="line", max_line_words=4, max_windows=9)
+    words = [WORDS[i % len(WORDS)] for i in range(10)]  # in parts of four, four and two
+    parts = [" ".join(words[i : i + 4]) for i in (0, 4, 8)]
+    lost, kept = encoder.read(["  ".join(words), "\n".join(parts)])
+    np.testing.assert_array_equal(lost, kept)
+    five = encoder.windows([" ".join(words[:5])])  # three and two, not four and one
+    assert [len(window.token_ids) - 2 for window in five] == [3, 2]
 
 
 def test_a_line_sung_again_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +157,8 @@ def test_a_text_of_half_a_million_characters_is_read(folder: Path, read_by: str,
     encoder = reader(folder, 64, window_overlap=32, max_windows=8, read_by=read_by)
     endless = f"sun rain{between}" * 60_000
     assert len(endless) > 500_000
-    assert sum(len(window.token_ids) for window in encoder.windows([endless])) == 8 * 64
+    read = sum(len(window.token_ids) for window in encoder.windows([endless]))
+    assert 8 * 64 - 14 < read <= 8 * 64  # a line of so many words is read in parts of 12, and two marks
     assert np.isfinite(encoder.read([endless])).all()
 
 

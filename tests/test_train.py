@@ -61,7 +61,14 @@ QUICK = (
     "encoder.window_overlap=8",
 )
 READS = settings.Encoder(
-    model="", read_by="line", pooling="mean", max_tokens=32, window_overlap=8, max_windows=2, batch_size=8
+    model="",
+    read_by="line",
+    max_line_words=12,
+    pooling="mean",
+    max_tokens=32,
+    window_overlap=8,
+    max_windows=2,
+    batch_size=8,
 )
 Tables = dict[str, DataFrame]
 FINAL_TEST = ("fusion", "test")

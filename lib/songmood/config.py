@@ -222,6 +222,7 @@ class Topics(Section):
 class Encoder(Section):
     model: str
     read_by: Literal["line", "window"]
+    max_line_words: Count
     pooling: Literal["mean", "max", "cls"]
     max_tokens: Count
     window_overlap: Annotated[int, Field(ge=0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 from collections import Counter
@@ -38,10 +39,11 @@ class Window(NamedTuple):
 class Encoder:
     """A transformer with its tokenizer: reads a text as one vector of length 1.
 
-    With `read_by` line, each line that is not blank is read for itself, and the text's vector is the
-    mean of its lines', each of length 1 and counted as often as it stands there: encoders of sentences
-    are made for a line's length. With window, a text is read at once. What is longer than `max_tokens`
-    is read in windows that overlap by `window_overlap`. Of a text as many word pieces are read as
+    With `read_by` line, each line that is not blank is read for itself, one of more than `max_line_words`
+    in equal parts of no more, and the text's vector is the mean of its lines', each of length 1 and
+    counted as often as it stands there: encoders of sentences are made for a line's length. With window,
+    a text is read at once. What is longer than `max_tokens` is read in windows that overlap by
+    `window_overlap`. Of a text as many word pieces are read as
     `max_windows` full windows hold. Pooling over tokens: mean (of the last layer), max, or cls (the mean
     of the windows' first tokens). No pooler is needed, so every encoder will do; one that has a pooler
     loses it, unused.
@@ -75,9 +77,11 @@ class Encoder:
         """The windows of all texts, in order; every text has one at least."""
         if not len(texts):
             return []
-        by_line = self.config.read_by == "line"
+        by_line, most = self.config.read_by == "line", self.config.max_line_words
         pieces = [
-            (i, piece) for i, text in enumerate(texts) for piece in (_lines(text) if by_line else [text])
+            (i, piece)
+            for i, text in enumerate(texts)
+            for piece in (_lines(text, most) if by_line else [text])
         ]
         cut = self.tokenizer(
             [piece for _, piece in pieces],
@@ -267,6 +271,10 @@ def _positions(model: Any) -> int:
     return places
 
 
-def _lines(text: str) -> list[str]:
-    """The lines of a text that are not blank; of a blank text itself."""
-    return [line for line in map(str.strip, text.splitlines()) if line] or [text]
+def _lines(text: str, most: int) -> list[str]:
+    """Lines of a text that are not blank, in equal parts of at most so many words; of a blank text itself."""
+    lines = []
+    for words in filter(None, map(str.split, text.splitlines())):
+        size = math.ceil(len(words) / math.ceil(len(words) / most))
+        lines += [" ".join(words[i : i + size]) for i in range(0, len(words), size)]
+    return lines or [text]
