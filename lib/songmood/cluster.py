@@ -205,8 +205,13 @@ def _choose_k(
         return centre, [Candidate(1, distortion, None, True)]
     best = max(candidates, key=lambda k: (silhouettes[k], -k))
     return _largest_first(fits[best]), [
-        Candidate(k, float(fit.inertia_), silhouettes[k], k == best) for k, fit in fits.items()
+        Candidate(k, _distortion(embedding, fit), silhouettes[k], k == best) for k, fit in fits.items()
     ]
+
+
+def _distortion(embedding: Matrix, fit: KMeans) -> float:
+    """The sum of squared distances to the centres; scikit-learn's own sum varies in its last digits."""
+    return float(((embedding - fit.cluster_centers_[fit.labels_]) ** 2).sum())
 
 
 def _largest_first(fit: KMeans) -> Matrix:
