@@ -43,10 +43,9 @@ class Encoder:
     in equal parts of no more, and the text's vector is the mean of its lines', each of length 1 and
     counted as often as it stands there: encoders of sentences are made for a line's length. With window,
     a text is read at once. What is longer than `max_tokens` is read in windows that overlap by
-    `window_overlap`. Of a text as many word pieces are read as
-    `max_windows` full windows hold. Pooling over tokens: mean (of the last layer), max, or cls (the mean
-    of the windows' first tokens). No pooler is needed, so every encoder will do; one that has a pooler
-    loses it, unused.
+    `window_overlap`. Of a text as many word pieces are read as `max_windows` full windows hold. Pooling
+    over tokens: mean (of the last layer), max, or cls (the mean of the windows' first tokens). No pooler
+    is needed, so every encoder will do; one that has a pooler loses it, unused.
 
     Raises SongmoodError where the folder does not hold a whole encoder with its words, or a window
     cannot overlap.
