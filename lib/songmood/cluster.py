@@ -201,17 +201,17 @@ def _choose_k(
                 f"with cluster.min_cluster_songs={settings.min_cluster_songs}"
             )
         centre = embedding.mean(axis=0, keepdims=True)
-        distortion = float(((embedding - centre) ** 2).sum())
-        return centre, [Candidate(1, distortion, None, True)]
+        return centre, [Candidate(1, _distortion(embedding, centre), None, True)]
     best = max(candidates, key=lambda k: (silhouettes[k], -k))
     return _largest_first(fits[best]), [
-        Candidate(k, _distortion(embedding, fit), silhouettes[k], k == best) for k, fit in fits.items()
+        Candidate(k, _distortion(embedding, fit.cluster_centers_[fit.labels_]), silhouettes[k], k == best)
+        for k, fit in fits.items()
     ]
 
 
-def _distortion(embedding: Matrix, fit: KMeans) -> float:
-    """The sum of squared distances to the centres; scikit-learn's own sum varies in its last digits."""
-    return float(((embedding - fit.cluster_centers_[fit.labels_]) ** 2).sum())
+def _distortion(embedding: Matrix, centres: Matrix) -> float:
+    """Sum of squared distances to each song's centre; scikit-learn's own varies in its last digits."""
+    return float(((embedding - centres) ** 2).sum())
 
 
 def _largest_first(fit: KMeans) -> Matrix:
