@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from songmood.config import Config, load_config
-from songmood.run import keep_names
+from songmood.engine.spark import keep_names
+from songmood.engine.table import Table
+from songmood.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,19 +36,19 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         SparkSession.builder.master("local[2]")
         .appName("songmood-tests")
         # Spark NLP's annotators, as spark-submit.sh gives them to a local run
-        .config("spark.driver.extraClassPath", f"{ROOT}/.venv/ivy/jars/*")
-        .config("spark.driver.memory", "2g")
+        .settings("spark.driver.extraClassPath", f"{ROOT}/.venv/ivy/jars/*")
+        .settings("spark.driver.memory", "2g")
         # one task for each shuffle of a tiny table
-        .config("spark.sql.shuffle.partitions", "1")
-        .config("spark.sql.adaptive.enabled", "false")
+        .settings("spark.sql.shuffle.partitions", "1")
+        .settings("spark.sql.adaptive.enabled", "false")
         # compiling a stage takes longer than running it on a tiny table
-        .config("spark.sql.codegen.wholeStage", "false")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.execution.arrow.pyspark.enabled", "true")
-        .config("spark.python.worker.reuse", "true")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("spark")))
+        .settings("spark.sql.codegen.wholeStage", "false")
+        .settings("spark.sql.session.timeZone", "UTC")
+        .settings("spark.sql.execution.arrow.pyspark.enabled", "true")
+        .settings("spark.python.worker.reuse", "true")
+        .settings("spark.ui.enabled", "false")
+        .settings("spark.ui.showConsoleProgress", "false")
+        .settings("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("spark")))
     )
     session = builder.getOrCreate()
     keep_names(session)
@@ -57,15 +58,15 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 
 @pytest.fixture
-def config() -> Config:
+def settings() -> Settings:
     """The settings of conf/base.yaml."""
-    return load_config(ROOT / "conf" / "base.yaml")
+    return load_settings(ROOT / "conf" / "base.yaml")
 
 
 @pytest.fixture
-def make_config() -> Callable[..., Config]:
-    """Settings of conf/base.yaml with some replaced: make_config("label.min_tags=2", ...)."""
-    return lambda *settings: load_config(ROOT / "conf" / "base.yaml", [], settings)
+def make_settings() -> Callable[..., Settings]:
+    """Settings of conf/base.yaml with some replaced: make_settings("label.min_tags=2", ...)."""
+    return lambda *settings: load_settings(ROOT / "conf" / "base.yaml", [], settings)
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +76,25 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set SONGMOOD_DATA to a folder that has it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def table(spark: SparkSession) -> Callable[..., DataFrame]:
+    """Makes a tiny table: table(MOODS, song_id="a", mood="sad"), or one row for each dictionary given.
+
+    table(TAGS, {"song_id": "a", "tag": "happy"}, {"song_id": "b", "tag": "sad"}, weight=100): keyword
+    arguments are values that all rows share. Columns that are not named are null; table(TAGS) has no rows.
+    """
+
+    def make(contract: Table, *rows: dict[str, Any], **shared: Any) -> DataFrame:
+        given = [{**shared, **row} for row in rows] or ([shared] if shared else [])
+        for row in given:
+            unknown = set(row) - set(contract.column_names)
+            assert not unknown, f"table {contract.name} has no column {unknown.pop()}"
+        cells = [tuple(row.get(name) for name in contract.column_names) for row in given]
+        return spark.createDataFrame(cells, contract.schema)
+
+    return make
 
 
 def as_rows(frame: DataFrame) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from songmood.tables import AUDIO_FEATURES
+from songmood.audio import AUDIO_FEATURES
 
 KEY, CLIENT, SECRET, TOKEN = "lastfm-key-123", "client-id-123", "client-secret-123", "genius-token-123"
 ENVIRONMENT = {

@@ -8,11 +8,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from fake_services import MALFORMED, NOT_HERE
-from songmood.config import load_config
-from songmood.enrich.cache import RequestCache
-from songmood.enrich.fetch import Request, fetch_answers
-from songmood.enrich.gate import Budget
-from songmood.enrich.services import open_service
+from songmood.settings import load_settings
+from songmood.steps.enrich.cache import RequestCache
+from songmood.steps.enrich.fetch import Request, fetch_answers
+from songmood.steps.enrich.gate import Budget
+from songmood.steps.enrich.services import open_service
 
 
 def requests_for(songs: int) -> list[Request]:
@@ -22,7 +22,7 @@ def requests_for(songs: int) -> list[Request]:
 
 
 def main(folder: str, songs: str, *settings: str) -> None:
-    config = load_config(Path(__file__).parent.parent / "conf" / "base.yaml", [], settings)
+    settings = load_settings(Path(__file__).parent.parent / "conf" / "base.yaml", [], settings)
     with RequestCache(folder, shard_rows=200) as cache:
         done = {
             row["request"]
@@ -30,8 +30,8 @@ def main(folder: str, songs: str, *settings: str) -> None:
             for row in pq.read_table(path, columns=["request"]).to_pylist()
         }
         requests = [request for request in requests_for(int(songs)) if request.key not in done]
-        service = open_service("lastfm", config, Budget())
-        outcome = fetch_answers(service, requests, len(requests), cache, config.fetch)
+        service = open_service("lastfm", settings, Budget())
+        outcome = fetch_answers(service, requests, len(requests), cache, settings.fetch)
     print("asked", len(requests), dict(outcome.statuses), outcome.stopped)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from songmood.enrich.clean import clean_lyrics, find_fault
+from songmood.lyrics.cleaning import clean_lyrics, find_fault
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from pyspark.sql import DataFrame, SparkSession
 from sklearn.manifold import trustworthiness
 
 from conftest import ROOT, as_rows
-from songmood.cluster import Clustering, assign_clusters, cluster_selection, fit_clusters, song_features
-from songmood.config import Config, load_config
-from songmood.tables import AUDIO, AUDIO_FEATURES, CLUSTER_SELECTION, CLUSTERS, EMBEDDINGS, MOODS
+from songmood.audio import AUDIO_FEATURES
+from songmood.settings import Settings, load_settings
+from songmood.steps.cluster import Clustering, assign_clusters, cluster_selection, fit_clusters, song_features
+from songmood.tables import AUDIO, CLUSTER_SELECTION, CLUSTERS, EMBEDDINGS, MOODS
 
 SIZES = (40, 30, 20)  # three blobs of songs
 
@@ -36,9 +37,9 @@ def blobs() -> dict[str, list[float] | None]:
     rng = np.random.default_rng(3)
     songs: dict[str, list[float] | None] = {}
     for blob, size in enumerate(SIZES):
-        centre = np.eye(3)[blob] * 20
+        center = np.eye(3)[blob] * 20
         for i in range(size):
-            songs[f"{'cab'[blob]}{i:02}"] = [float(v) for v in np.tile(centre, 2) + rng.normal(size=6)]
+            songs[f"{'cab'[blob]}{i:02}"] = [float(v) for v in np.tile(center, 2) + rng.normal(size=6)]
     return songs
 
 
@@ -54,8 +55,8 @@ SETTINGS = ("cluster.k_candidates=[2, 3, 9, 50]", "cluster.min_cluster_songs=3",
 
 @pytest.fixture(scope="module")
 def fitted(features: DataFrame) -> Clustering:
-    config = load_config(ROOT / "conf" / "base.yaml", [], SETTINGS)
-    return fit_clusters(features, config.cluster, seed=7)
+    settings = load_settings(ROOT / "conf" / "base.yaml", [], SETTINGS)
+    return fit_clusters(features, settings.cluster, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def clusters(features: DataFrame, fitted: Clustering) -> pd.DataFrame:
     return assign_clusters(features, fitted).toPandas().set_index("song_id").sort_index()
 
 
-def test_the_map_keeps_neighbours_together(fitted: Clustering) -> None:
+def test_the_map_keeps_neighbors_together(fitted: Clustering) -> None:
     assert trustworthiness(fitted.features, fitted.embedding, n_neighbors=5) > 0.75
     assert trustworthiness(fitted.features, fitted.picture, n_neighbors=5) > 0.75
 
@@ -93,18 +94,18 @@ def test_songs_of_the_sample_keep_their_fitted_places(clusters: pd.DataFrame, fi
 
 
 def test_order_and_partitions_of_the_input_change_nothing(
-    features: DataFrame, fitted: Clustering, make_config: Callable[..., Config]
+    features: DataFrame, fitted: Clustering, make_settings: Callable[..., Settings]
 ) -> None:
     shuffled = features.repartition(3).orderBy("vector")
-    again = fit_clusters(shuffled, make_config(*SETTINGS).cluster, seed=7)
+    again = fit_clusters(shuffled, make_settings(*SETTINGS).cluster, seed=7)
     assert as_rows(assign_clusters(shuffled, again)) == as_rows(assign_clusters(features, fitted))
     assert again.selection == fitted.selection
 
 
 def test_songs_beyond_the_sample_land_in_their_blob(
-    features: DataFrame, make_config: Callable[..., Config]
+    features: DataFrame, make_settings: Callable[..., Settings]
 ) -> None:
-    settings = make_config(*SETTINGS, "cluster.fit_songs=45").cluster
+    settings = make_settings(*SETTINGS, "cluster.fit_songs=45").cluster
     sampled = fit_clusters(features, settings, seed=7)
     assert len(sampled.song_ids) == 45
     placed = assign_clusters(features, sampled)
@@ -118,13 +119,13 @@ def test_songs_beyond_the_sample_land_in_their_blob(
     assert as_rows(assign_clusters(features.repartition(5), sampled)) == as_rows(placed)
 
 
-@pytest.mark.parametrize(("n", "part"), [(0, "no song"), (3, "one cluster"), (12, "neighbours")])
+@pytest.mark.parametrize(("n", "part"), [(0, "no song"), (3, "one cluster"), (12, "neighbors")])
 def test_few_songs_are_clustered_and_said_to_be_few(
-    spark: SparkSession, config: Config, n: int, part: str
+    spark: SparkSession, settings: Settings, n: int, part: str
 ) -> None:
     hidden: dict[str, list[float] | None] = {f"s{i:02}": [float(i), i * i / 7] for i in range(n)}
     songs = song_features(moods_frame(spark, hidden), "hidden", audio_frame(spark, []))
-    fitted = fit_clusters(songs, config.cluster, seed=7)
+    fitted = fit_clusters(songs, settings.cluster, seed=7)
     assert part in fitted.notes[0]
     table = assign_clusters(songs, fitted).toPandas()
     assert sorted(table["song_id"]) == sorted(hidden)
@@ -134,24 +135,24 @@ def test_few_songs_are_clustered_and_said_to_be_few(
 
 
 def test_plain_embeddings_serve_where_there_is_no_model(
-    spark: SparkSession, make_config: Callable[..., Config]
+    spark: SparkSession, make_settings: Callable[..., Settings]
 ) -> None:
     rows = [(song_id, vector, "h", "m") for song_id, vector in blobs().items()]
     rows.append(("nothing", None, "h", "m"))
     songs = song_features(
         spark.createDataFrame(rows, EMBEDDINGS.schema), "embedding", audio_frame(spark, ["nothing"])
     )
-    fitted = fit_clusters(songs, make_config(*SETTINGS).cluster, seed=7)
+    fitted = fit_clusters(songs, make_settings(*SETTINGS).cluster, seed=7)
     table = assign_clusters(songs, fitted).toPandas()
     assert len(table) == sum(SIZES) + 1
     blob_songs = table[table["song_id"] != "nothing"]
     assert blob_songs.groupby(blob_songs["song_id"].str[0])["cluster"].nunique().eq(1).all()
 
 
-def test_songs_all_alike_are_one_cluster(spark: SparkSession, make_config: Callable[..., Config]) -> None:
+def test_songs_all_alike_are_one_cluster(spark: SparkSession, make_settings: Callable[..., Settings]) -> None:
     hidden: dict[str, list[float] | None] = {f"s{i}": [1.0, 2.0] for i in range(30)}
     songs = song_features(moods_frame(spark, hidden), "hidden", audio_frame(spark, []))
-    fitted = fit_clusters(songs, make_config(*SETTINGS).cluster, seed=7)
+    fitted = fit_clusters(songs, make_settings(*SETTINGS).cluster, seed=7)
     table = assign_clusters(songs, fitted).toPandas()
     assert len(table) == 30
     assert np.isfinite(np.stack(table["umap"])).all()

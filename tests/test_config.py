@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from songmood.config import load_config
-from songmood.errors import SongmoodError
+from songmood.engine.errors import UserError
+from songmood.settings import load_settings
 
 BASE = ROOT / "conf" / "base.yaml"
 
@@ -20,23 +20,23 @@ def test_every_setting_has_its_reason() -> None:
 def test_later_settings_win(tmp_path: Path) -> None:
     over = tmp_path / "over.yaml"
     over.write_text("filter: {languages: [french]}\nseed: 8\n")
-    config = load_config(BASE, [over], ["seed=9", "filter.required_ids=[]"])
-    assert (config.seed, config.filter.languages, config.filter.required_ids) == (9, ("french",), ())
+    settings = load_settings(BASE, [over], ["seed=9", "filter.required_ids=[]"])
+    assert (settings.seed, settings.filter.languages, settings.filter.required_ids) == (9, ("french",), ())
 
 
 def test_the_cluster_and_local_files_are_settings() -> None:
     for name in ("local", "cluster"):
-        load_config(BASE, [ROOT / "conf" / f"{name}.yaml"])
+        load_settings(BASE, [ROOT / "conf" / f"{name}.yaml"])
 
 
 def test_a_list_of_moods_replaces_the_old_one() -> None:
-    config = load_config(BASE, [], ["label.moods={calm: [calm], angry: [angry]}"])
-    assert list(config.label.moods) == ["calm", "angry"]
+    settings = load_settings(BASE, [], ["label.moods={calm: [calm], angry: [angry]}"])
+    assert list(settings.label.moods) == ["calm", "angry"]
 
 
-def test_so_do_optimisers() -> None:
-    assert load_config(BASE, [], ["reproduce.optimizers={}"]).reproduce.optimizers == {}
-    one = load_config(BASE, [], ["reproduce.optimizers={sgd: [0.1]}"]).reproduce.optimizers
+def test_so_do_optimizers() -> None:
+    assert load_settings(BASE, [], ["reproduce.optimizers={}"]).reproduce.optimizers == {}
+    one = load_settings(BASE, [], ["reproduce.optimizers={sgd: [0.1]}"]).reproduce.optimizers
     assert one == {"sgd": (0.1,)}
 
 
@@ -66,18 +66,18 @@ def test_so_do_optimisers() -> None:
     ],
 )
 def test_a_wrong_setting_is_one_line_that_helps(setting: str, says: str) -> None:
-    with pytest.raises(SongmoodError, match=says) as error:
-        load_config(BASE, [], [setting])
+    with pytest.raises(UserError, match=says) as error:
+        load_settings(BASE, [], [setting])
     assert "\n" not in str(error.value)
 
 
 def test_a_missing_or_odd_file_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SongmoodError, match="cannot read the settings file"):
-        load_config(BASE, [tmp_path / "none.yaml"])
+    with pytest.raises(UserError, match="cannot read the settings file"):
+        load_settings(BASE, [tmp_path / "none.yaml"])
     odd = tmp_path / "odd.yaml"
     odd.write_text("- a list\n")
-    with pytest.raises(SongmoodError, match="a YAML mapping"):
-        load_config(BASE, [odd])
+    with pytest.raises(UserError, match="a YAML mapping"):
+        load_settings(BASE, [odd])
 
 
 def test_a_setting_left_out_of_the_base_file_is_an_error(tmp_path: Path) -> None:
@@ -85,17 +85,17 @@ def test_a_setting_left_out_of_the_base_file_is_an_error(tmp_path: Path) -> None
     del values["label"]["epsilon"]
     base = tmp_path / "base.yaml"
     base.write_text(yaml.safe_dump(values))
-    with pytest.raises(SongmoodError, match=r"label\.epsilon"):
-        load_config(base)
+    with pytest.raises(UserError, match=r"label\.epsilon"):
+        load_settings(base)
 
 
 @pytest.mark.parametrize("preset", sorted(path.name for path in (ROOT / "conf").glob("*.yaml")))
 def test_every_file_of_settings_loads(preset: str) -> None:
-    assert load_config(ROOT / "conf" / "base.yaml", [ROOT / "conf" / preset])
+    assert load_settings(ROOT / "conf" / "base.yaml", [ROOT / "conf" / preset])
 
 
 def test_presets_say_what_their_names_do() -> None:
-    four = load_config(ROOT / "conf" / "base.yaml", [ROOT / "conf" / "four-moods.yaml"])
+    four = load_settings(ROOT / "conf" / "base.yaml", [ROOT / "conf" / "four-moods.yaml"])
     assert set(four.label.moods) == {"happy", "sad", "angry", "relaxed"}
-    paper = load_config(ROOT / "conf" / "base.yaml", [ROOT / "conf" / "paper.yaml"])
+    paper = load_settings(ROOT / "conf" / "base.yaml", [ROOT / "conf" / "paper.yaml"])
     assert (paper.topics.candidates, paper.train.final_model) == ((7,), "modified_tbert")

@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from conftest import as_rows
-from songmood.corpus import list_files, read_columns
-from songmood.errors import SongmoodError
+from songmood.corpus.files import list_files, read_columns
+from songmood.engine.errors import UserError
 
 COLUMNS = ("song_id", "title", "weight")
 
@@ -78,6 +78,6 @@ def test_files_that_cannot_be_read_are_named(
     spark: SparkSession, tmp_path: Path, name: str, content: bytes, line: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(SongmoodError, match=line) as raised:
+    with pytest.raises(UserError, match=line) as raised:
         read_columns(spark, [f"file://{tmp_path}/{name}"], COLUMNS, required=("weight",))
     assert "\n" not in str(raised.value)

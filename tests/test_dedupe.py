@@ -12,21 +12,21 @@ from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from conftest import ROOT, as_rows
-from songmood.config import Config, Dedupe, load_config
-from songmood.corpus import list_files
-from songmood.dedupe import Deduped, iterate_duplicates, iterate_groups, merge_groups
-from songmood.dedupe.block import candidate_pairs
-from songmood.dedupe.compare import IDS
-from songmood.dedupe.group import hold_together
-from songmood.dedupe.parse import name_songs
-from songmood.dedupe.weights import START, Weights
-from songmood.ingest import ingest_songs, read_records
+from songmood.corpus.files import list_files
+from songmood.corpus.songs import ingest_songs, read_records
+from songmood.settings import DedupeSettings, Settings, load_settings
+from songmood.steps.dedupe import Deduped, iterate_duplicates, iterate_groups, merge_groups
+from songmood.steps.dedupe.block import candidate_pairs
+from songmood.steps.dedupe.compare import IDS
+from songmood.steps.dedupe.group import hold_together
+from songmood.steps.dedupe.parse import name_songs
+from songmood.steps.dedupe.weights import START, Weights
 from songmood.tables import DEDUPED, DUPLICATES, SONGS
 
 VERSIONS = pd.read_csv(ROOT / "tests" / "fixtures" / "versions.csv", dtype=str, keep_default_na=False)
 
 
-def dedupe(songs: DataFrame, settings: Dedupe) -> Deduped:
+def dedupe(songs: DataFrame, settings: DedupeSettings) -> Deduped:
     return merge_groups(songs, iterate_duplicates(songs, settings), settings)
 
 
@@ -39,8 +39,8 @@ def ids(frame: DataFrame) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def base() -> Config:
-    return load_config(ROOT / "conf" / "base.yaml")
+def base() -> Settings:
+    return load_settings(ROOT / "conf" / "base.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def versions(spark: SparkSession) -> DataFrame:
 
 
 @pytest.fixture(scope="module")
-def results(versions: DataFrame, base: Config) -> dict[str, Deduped]:
+def results(versions: DataFrame, base: Settings) -> dict[str, Deduped]:
     """The readable table, deduped by song and by recording."""
     made = {}
     for unit in ("song", "recording"):
@@ -105,7 +105,7 @@ def test_columns_of_the_tables(result: Deduped) -> None:
 
 @pytest.mark.parametrize("unit", ["song", "recording"])
 def test_a_second_pass_and_another_order_change_nothing(
-    versions: DataFrame, results: dict[str, Deduped], base: Config, unit: str
+    versions: DataFrame, results: dict[str, Deduped], base: Settings, unit: str
 ) -> None:
     first, settings = results[unit], base.dedupe.model_copy(update={"unit": unit})
     shuffled = dedupe(versions.orderBy(F.rand(5)).repartition(3), settings)
@@ -116,7 +116,7 @@ def test_a_second_pass_and_another_order_change_nothing(
     assert again.duplicates.isEmpty()
 
 
-def test_nothing_in_nothing_out(spark: SparkSession, base: Config) -> None:
+def test_nothing_in_nothing_out(spark: SparkSession, base: Settings) -> None:
     result = dedupe(spark.createDataFrame([], SONGS.schema), base.dedupe)
     assert result.deduped.isEmpty()
     assert result.duplicates.isEmpty()
@@ -128,7 +128,7 @@ def songs_called(spark: SparkSession, count: int, **columns: Column) -> DataFram
     return spark.range(count).select(*(value.alias(name) for name, value in row.items()))
 
 
-def test_a_block_of_very_many_is_capped_and_counted(spark: SparkSession, base: Config) -> None:
+def test_a_block_of_very_many_is_capped_and_counted(spark: SparkSession, base: Settings) -> None:
     songs = songs_called(
         spark,
         20_000,
@@ -149,7 +149,7 @@ def test_a_block_of_very_many_is_capped_and_counted(spark: SparkSession, base: C
 # -- groups that hold together ---------------------------------------------------------------
 
 
-def test_a_chain_is_no_group(spark: SparkSession, base: Config) -> None:
+def test_a_chain_is_no_group(spark: SparkSession, base: Settings) -> None:
     # the second is like the first in its artist's spelling and like the third in its title's
     titles = ["Harbour Lights Tonight", "Harbour Light Tonigh", "Harbor Lihgt Tonig"]
     songs = songs_called(
@@ -213,7 +213,7 @@ def real_pairs(songs: list[Row], *names: str) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize(("unit", "recall", "isrc_agrees"), [("song", 0.94, 0.8), ("recording", 0.93, 0.92)])
 def test_real_songs(
-    spark: SparkSession, base: Config, shared_data: Path, unit: str, recall: float, isrc_agrees: float
+    spark: SparkSession, base: Settings, shared_data: Path, unit: str, recall: float, isrc_agrees: float
 ) -> None:
     """Truth: an equal ISRC and an equal MusicBrainz or Spotify id; the step sees none of them."""
     files = list_files(str(shared_data / "wasabi-csv"), "songs")

@@ -5,8 +5,8 @@ import re
 import pytest
 from hypothesis import example, given, settings
 
-from songmood.dedupe.parse import Name, parse_name, possible_artists, sound
-from songmood.names import plain
+from songmood.names.normalize import plain
+from songmood.steps.dedupe.parse import Name, parse_name, possible_artists, sound
 from test_names import TEXT
 
 NAMELESS = {"unknown", "various artists"}

@@ -6,14 +6,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from conftest import ROOT
-from songmood.config import Dedupe, load_config
-from songmood.dedupe.compare import APART, LEVELS, SAME_NAME
-from songmood.dedupe.weights import START, Shares, Weights, fit_weights, learn_weights
+from songmood.settings import DedupeSettings, load_settings
+from songmood.steps.dedupe.compare import APART, LEVELS, SAME_NAME
+from songmood.steps.dedupe.weights import START, Shares, Weights, fit_weights, learn_weights
 
 
 @pytest.fixture(scope="module")
-def settings() -> Dedupe:
-    return load_config(ROOT / "conf" / "base.yaml").dedupe
+def settings() -> DedupeSettings:
+    return load_settings(ROOT / "conf" / "base.yaml").dedupe
 
 
 def known_shares(side: Shares) -> Shares:
@@ -35,7 +35,7 @@ def draw_pairs(count: int, match_share: float, seed: int) -> tuple[pd.DataFrame,
     return pd.DataFrame(levels), matches
 
 
-def test_em_finds_the_shares_that_pairs_were_drawn_from(settings: Dedupe) -> None:
+def test_em_finds_the_shares_that_pairs_were_drawn_from(settings: DedupeSettings) -> None:
     pairs, matches = draw_pairs(200_000, 0.3, seed=1)
     patterns = pairs.groupby(list(LEVELS)).size().reset_index(name="pairs")
     weights = learn_weights(patterns, settings.model_copy(update={"unit": "recording"}))
@@ -52,7 +52,7 @@ def test_em_finds_the_shares_that_pairs_were_drawn_from(settings: Dedupe) -> Non
     assert ((found >= 0.5) == matches).mean() > ((best >= 0.5) == matches).mean() - 0.002 > 0.9
 
 
-def test_what_is_a_match_by_its_name_teaches_what_matches_look_like(settings: Dedupe) -> None:
+def test_what_is_a_match_by_its_name_teaches_what_matches_look_like(settings: DedupeSettings) -> None:
     """Songs of one title and artist in other lengths: as a song they are one, as recordings they are not."""
     level = {name: levels.index for name, levels in LEVELS.items()}
     pattern = dict.fromkeys(LEVELS, 0) | {"name": SAME_NAME}
@@ -73,7 +73,7 @@ def test_what_is_a_match_by_its_name_teaches_what_matches_look_like(settings: De
     assert weights["recording"].m["length"][differs] < 0.2
 
 
-def test_nothing_to_learn_from_leaves_the_start(settings: Dedupe) -> None:
+def test_nothing_to_learn_from_leaves_the_start(settings: DedupeSettings) -> None:
     weights = learn_weights(pd.DataFrame(columns=[*LEVELS, "pairs"]), settings)
     assert weights.match_share == pytest.approx(0.5)
     for name in LEVELS:
@@ -88,7 +88,7 @@ def test_unknown_weighs_nothing() -> None:
         assert (np.diff(bits[1:]) > 0).all()  # the better the level, the more it is worth
 
 
-def test_spark_and_pandas_agree(spark: SparkSession, settings: Dedupe) -> None:
+def test_spark_and_pandas_agree(spark: SparkSession, settings: DedupeSettings) -> None:
     pairs, _ = draw_pairs(300, 0.5, seed=2)
     pairs.loc[:10, "name"] = SAME_NAME
     pairs.loc[11:20, "name"] = APART

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from rapidfuzz import fuzz
 from rapidfuzz.process import cdist
 
-from songmood.config import Config, load_config
+from songmood.audio import AUDIO_FEATURES
 from songmood.demo import CSV_COLUMNS, Maker, make_part, read_ceilings, write_demo_corpus
 from songmood.demo.draws import Draws
 from songmood.demo.evidence import FAINT, HAPPY_SHARE, SOUND, Ceiling, estimate_ceilings, solve_strengths
@@ -30,8 +30,8 @@ from songmood.demo.words import (
     NOUNS,
     THEMES,
 )
-from songmood.errors import SongmoodError
-from songmood.tables import AUDIO_FEATURES
+from songmood.engine.errors import UserError
+from songmood.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SONGS = 2000
@@ -39,12 +39,12 @@ PARTS = ("songs", "tags", "audio_features", "lyrics", "wrong_lyrics", "truth")
 
 
 @pytest.fixture(scope="module")
-def base() -> Config:
-    return load_config(ROOT / "conf" / "base.yaml")
+def base() -> Settings:
+    return load_settings(ROOT / "conf" / "base.yaml")
 
 
 @pytest.fixture(scope="module")
-def maker(base: Config) -> Maker:
+def maker(base: Settings) -> Maker:
     draws = Draws(base.seed)
     return Maker(base.demo, draws, solve_strengths(draws, base.demo))
 
@@ -75,7 +75,9 @@ def clean(text: str) -> str:
 # -- lyrics, audio and what they tell ------------------------------------------------------------
 
 
-def test_the_best_readers_are_as_good_as_the_settings_ask(base: Config, ceilings: dict[str, Ceiling]) -> None:
+def test_the_best_readers_are_as_good_as_the_settings_ask(
+    base: Settings, ceilings: dict[str, Ceiling]
+) -> None:
     assert ceilings["lyrics"].accuracy == pytest.approx(base.demo.lyrics_ceiling, abs=0.005)
     assert ceilings["audio"].accuracy == pytest.approx(base.demo.audio_ceiling, abs=0.005)
     assert ceilings["both"].accuracy == pytest.approx(0.88, abs=0.005)
@@ -156,7 +158,7 @@ def test_the_audio_features_themselves_carry_the_stated_evidence(
     np.testing.assert_allclose(odds, heard["audio_llr"], atol=0.05)
 
 
-def test_lyrics_have_the_length_asked_for(corpus: dict[str, pd.DataFrame], base: Config) -> None:
+def test_lyrics_have_the_length_asked_for(corpus: dict[str, pd.DataFrame], base: Settings) -> None:
     lengths = corpus["lyrics"]["lyrics"].map(lambda text: len(clean(text).split()))
     assert lengths.min() == base.demo.words_low
     assert lengths.max() == base.demo.words_high
@@ -188,16 +190,16 @@ def test_word_lists_are_apart() -> None:
     [("demo.lyrics_ceiling=0.5", "lyrics_ceiling"), ("demo.audio_ceiling=1.0", "audio_ceiling")],
 )
 def test_a_ceiling_out_of_reach_is_an_error(
-    setting: str, names: str, make_config: Callable[..., Config]
+    setting: str, names: str, make_settings: Callable[..., Settings]
 ) -> None:
-    with pytest.raises(SongmoodError, match=f"demo.{names}: .* out of reach"):
-        solve_strengths(Draws(7), make_config(setting).demo)
+    with pytest.raises(UserError, match=f"demo.{names}: .* out of reach"):
+        solve_strengths(Draws(7), make_settings(setting).demo)
 
 
 @pytest.mark.parametrize("setting", ["demo.songs=199", "demo.songs=2000001", "demo.words_low=81"])
-def test_sizes_have_bounds(setting: str, make_config: Callable[..., Config]) -> None:
-    with pytest.raises(SongmoodError, match="setting demo"):
-        make_config(setting)
+def test_sizes_have_bounds(setting: str, make_settings: Callable[..., Settings]) -> None:
+    with pytest.raises(UserError, match="setting demo"):
+        make_settings(setting)
 
 
 # -- the funnel and the label rule, done here by pandas alone --------------------------------------
@@ -370,9 +372,9 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def small(layout: str = "csv", *settings: str) -> Config:
+def small(layout: str = "csv", *settings: str) -> Settings:
     base = ("demo.songs=200", f"demo.layout={layout}")
-    return load_config(ROOT / "conf" / "base.yaml", [], [*base, *settings])
+    return load_settings(ROOT / "conf" / "base.yaml", [], [*base, *settings])
 
 
 @pytest.fixture(scope="module")
@@ -381,8 +383,8 @@ def written(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> di
     for layout in ("csv", "api", "parquet"):
         folders[layout] = tmp_path_factory.mktemp("demo") / layout
         parts = "[songs, lyrics]" if layout == "api" else "[songs, tags, audio_features, lyrics]"
-        config = small(layout, f"demo.parts={parts}")
-        write_demo_corpus(spark, config.demo, config.seed, str(folders[layout]))
+        settings = small(layout, f"demo.parts={parts}")
+        write_demo_corpus(spark, settings.demo, settings.seed, str(folders[layout]))
     return folders
 
 
@@ -471,11 +473,11 @@ def test_partitions_change_nothing(
 def test_same_seed_same_bytes_and_other_seed_other_songs(
     spark: SparkSession, written: dict[str, Path], tmp_path: Path
 ) -> None:
-    config = small()
-    write_demo_corpus(spark, config.demo, config.seed, str(tmp_path / "again"))
+    settings = small()
+    write_demo_corpus(spark, settings.demo, settings.seed, str(tmp_path / "again"))
     assert digests(tmp_path / "again") == digests(written["csv"])
     only_songs = small("csv", "demo.parts=[songs]")
-    write_demo_corpus(spark, only_songs.demo, config.seed + 1, str(tmp_path / "other"))
+    write_demo_corpus(spark, only_songs.demo, settings.seed + 1, str(tmp_path / "other"))
     other, same = read_part(tmp_path / "other", "songs"), read_part(written["csv"], "songs")
     assert not set(other["_id"]) & set(same["_id"])
     assert other["title"].head(20).tolist() != same["title"].head(20).tolist()
@@ -493,7 +495,7 @@ def test_a_complete_demo_corpus_is_left_alone(spark: SparkSession, written: dict
 
 
 def test_other_settings_do_not_replace_a_complete_one(spark: SparkSession, written: dict[str, Path]) -> None:
-    with pytest.raises(SongmoodError, match="other settings or seed"):
+    with pytest.raises(UserError, match="other settings or seed"):
         write_demo_corpus(spark, small().demo, 8, str(written["csv"]))
 
 
@@ -505,14 +507,14 @@ def test_a_folder_of_others_is_never_touched(
     kept = tmp_path / f"corpus{suffix}" / name
     kept.parent.mkdir(parents=True)
     kept.write_text("mine")
-    with pytest.raises(SongmoodError, match=str(tmp_path)):
+    with pytest.raises(UserError, match=str(tmp_path)):
         write_demo_corpus(spark, small().demo, 7, str(tmp_path / "corpus"))
     assert kept.read_text() == "mine"
 
 
 def test_a_file_in_the_way_is_named(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "corpus").write_text("mine")
-    with pytest.raises(SongmoodError, match="corpus"):
+    with pytest.raises(UserError, match="corpus"):
         write_demo_corpus(spark, small().demo, 7, str(tmp_path / "corpus"))
     assert (tmp_path / "corpus").read_text() == "mine"
 
@@ -554,7 +556,7 @@ def test_a_demo_of_older_code_is_made_anew_unless_files_were_added(
     stated = json.loads((folder / "truth" / "demo.json").read_text())
     (folder / "truth" / "demo.json").write_text(json.dumps({**stated, "code": "older"}))
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(SongmoodError, match="files added"):
+    with pytest.raises(UserError, match="files added"):
         write_demo_corpus(spark, demo, 7, str(folder))
     (folder / "notes.txt").unlink()
     write_demo_corpus(spark, demo, 7, str(folder))

@@ -10,11 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from conftest import ROOT
-from songmood.config import Demo, load_config
 from songmood.demo import noise
 from songmood.demo.draws import Draws
 from songmood.demo.songs import KINDS, Rows, lay_out_rows, make_songs, repeats
-from songmood.names import normalise_artist, normalise_title
+from songmood.names.normalize import normalize_artist, normalize_title
+from songmood.settings import DemoSettings, load_settings
 
 SONGS = 6000
 DRAWS = Draws(7)
@@ -86,8 +86,8 @@ def test_typos_change_a_letter_or_two() -> None:
 def test_cyrillic_is_cyrillic_and_reads_alike() -> None:
     assert noise._cyrillic("Shining & Quiet Foxes") == "Шининг & Квиет Фоксес"
     assert re.fullmatch(r"[А-Яа-яЁё &]+", noise._cyrillic("Wild Jazz Hymn"))
-    assert normalise_title(noise._cyrillic("Golden Garden")) == "golden garden"
-    assert normalise_artist(noise._cyrillic("Dora Vold")) == "dora vold"
+    assert normalize_title(noise._cyrillic("Golden Garden")) == "golden garden"
+    assert normalize_artist(noise._cyrillic("Dora Vold")) == "dora vold"
 
 
 def test_rows_are_the_same_in_any_batch(rows: Rows, clean: pd.DataFrame, messy: pd.DataFrame) -> None:
@@ -98,6 +98,6 @@ def test_rows_are_the_same_in_any_batch(rows: Rows, clean: pd.DataFrame, messy: 
 
 
 def test_the_api_layout_cannot_be_messy() -> None:
-    base = load_config(ROOT / "conf" / "base.yaml").demo.model_dump()
+    base = load_settings(ROOT / "conf" / "base.yaml").demo.model_dump()
     with pytest.raises(ValidationError, match="layout must be csv or parquet"):
-        Demo(**{**base, "messy": True, "layout": "api"})
+        DemoSettings(**{**base, "messy": True, "layout": "api"})

@@ -8,9 +8,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from conftest import as_rows
-from songmood import config as settings
-from songmood.embed import embed_lyrics
-from songmood.encoder_files import encoder_id
+from songmood.encoder.files import encoder_id
+from songmood.settings import Settings
+from songmood.steps.embed import embed_lyrics
 from songmood.tables import EMBEDDINGS, LYRICS
 from tiny_encoder import WIDTH, write_tiny_encoder
 
@@ -27,9 +27,9 @@ def lyrics(spark: SparkSession, texts: dict[str, str | None]) -> DataFrame:
     return spark.createDataFrame(rows, LYRICS.schema)
 
 
-def test_a_row_for_each_song_with_words(spark: SparkSession, config: settings.Config, folder: Path) -> None:
+def test_a_row_for_each_song_with_words(spark: SparkSession, settings: Settings, folder: Path) -> None:
     texts = {"a": "sun dance", "b": None, "c": "", "d": " \n", "e": "rain tears", "f": "sun dance"}
-    result = embed_lyrics(lyrics(spark, texts), folder.name, encoder_id(folder), config.encoder)
+    result = embed_lyrics(lyrics(spark, texts), folder.name, encoder_id(folder), settings.encoder)
     rows = {row["song_id"]: row for row in as_rows(result)}
     assert sorted(rows) == ["a", "e", "f"]
     assert result.columns == EMBEDDINGS.column_names
@@ -40,20 +40,18 @@ def test_a_row_for_each_song_with_words(spark: SparkSession, config: settings.Co
     assert {row["model_id"] for row in rows.values()} == {encoder_id(folder)}
 
 
-def test_order_and_partitions_change_nothing(
-    spark: SparkSession, config: settings.Config, folder: Path
-) -> None:
+def test_order_and_partitions_change_nothing(spark: SparkSession, settings: Settings, folder: Path) -> None:
     texts = {f"s{i}": "sun " * (i % 5 + 1) + "rain" for i in range(20)}
-    plain = as_rows(embed_lyrics(lyrics(spark, texts), folder.name, "m", config.encoder))
+    plain = as_rows(embed_lyrics(lyrics(spark, texts), folder.name, "m", settings.encoder))
     shuffled = lyrics(spark, dict(reversed(texts.items()))).repartition(5)
-    again = as_rows(embed_lyrics(shuffled, folder.name, "m", config.encoder))
+    again = as_rows(embed_lyrics(shuffled, folder.name, "m", settings.encoder))
     by_id = {row["song_id"]: row["embedding"] for row in again}
     assert len(plain) == len(by_id) == 20
     for row in plain:
         assert row["embedding"] == pytest.approx(by_id[row["song_id"]], abs=1e-6)
 
 
-def test_no_lyrics(spark: SparkSession, config: settings.Config, folder: Path) -> None:
-    result = embed_lyrics(lyrics(spark, {}), folder.name, "m", config.encoder)
+def test_no_lyrics(spark: SparkSession, settings: Settings, folder: Path) -> None:
+    result = embed_lyrics(lyrics(spark, {}), folder.name, "m", settings.encoder)
     assert result.collect() == []
     assert [field.dataType for field in result.schema] == [c.type for c in EMBEDDINGS.columns]

@@ -20,11 +20,11 @@ from transformers import (
     T5Model,
 )
 
-from songmood import config as settings
 from songmood import encoder_files as files_module
-from songmood.encoder import Encoder, embedding_udf, try_encoder
-from songmood.encoder_files import encoder_id, resolve_encoder
-from songmood.errors import SongmoodError
+from songmood.encoder.encoder import Encoder, embedding_udf, try_encoder
+from songmood.encoder.files import encoder_id, resolve_encoder
+from songmood.engine.errors import UserError
+from songmood.settings import EncoderSettings, Settings
 from tiny_encoder import WIDTH, write_tiny_encoder
 
 
@@ -35,11 +35,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reader(folder: Path, max_tokens: int, **more: Any) -> Encoder:
     """An encoder that reads batches of two; if not said otherwise, one window of each text."""
-    config = {
+    settings = {
         **{"model": str(folder), "read_by": "window", "max_line_words": 12, "pooling": "mean"},
         **{"window_overlap": 0, "max_windows": 1, "batch_size": 2},
     }
-    return Encoder(folder, settings.Encoder.model_validate({**config, "max_tokens": max_tokens, **more}))
+    return Encoder(folder, EncoderSettings.model_validate({**settings, "max_tokens": max_tokens, **more}))
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_text_of_half_a_million_characters_is_read(folder: Path, read_by: str,
 
 
 def test_windows_that_cannot_overlap_are_refused(folder: Path) -> None:
-    with pytest.raises(SongmoodError, match=r"encoder\.window_overlap below 62"):
+    with pytest.raises(UserError, match=r"encoder\.window_overlap below 62"):
         reader(folder, 512, window_overlap=62)
 
 
@@ -187,7 +187,7 @@ def test_an_encoder_in_part_is_refused(copy: Path, name: str, says: str) -> None
         save_file(kept, copy / name, metadata={"format": "pt"})
     else:
         (copy / name).write_text((copy / name).read_text()[:99])
-    with pytest.raises(SongmoodError, match=re.escape(says)) as error:
+    with pytest.raises(UserError, match=re.escape(says)) as error:
         reader(copy, 64)
     assert "fetch it again" in str(error.value)
     assert "\n" not in str(error.value)
@@ -196,7 +196,7 @@ def test_an_encoder_in_part_is_refused(copy: Path, name: str, says: str) -> None
 def test_an_encoder_without_words_is_refused(copy: Path) -> None:
     for file in copy.glob("tokenizer*"):
         file.unlink()
-    with pytest.raises(SongmoodError, match="has no vocabulary"):
+    with pytest.raises(UserError, match="has no vocabulary"):
         reader(copy, 64)
 
 
@@ -207,8 +207,8 @@ def test_an_encoder_that_wants_more_than_text_is_refused_at_once(copy: Path) -> 
             vocab_size=20, d_model=8, d_ff=8, d_kv=4, num_layers=1, num_heads=2, decoder_start_token_id=0
         )
     ).save_pretrained(copy)
-    with pytest.raises(SongmoodError, match="reads no text alone"):
-        try_encoder(copy, reader(copy, 64).config)
+    with pytest.raises(UserError, match="reads no text alone"):
+        try_encoder(copy, reader(copy, 64).settings)
 
 
 def test_positions_that_a_padding_takes_are_no_places(copy: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_pooler_that_is_called_unasked_does_no_harm(copy: Path) -> None:
     torch.manual_seed(0)
     sizes = {"hidden_size": 8, "embedding_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
     SqueezeBertModel(SqueezeBertConfig(vocab_size=20, intermediate_size=8, **sizes)).save_pretrained(copy)
-    try_encoder(copy, reader(copy, 64).config)
+    try_encoder(copy, reader(copy, 64).settings)
 
 
 def test_encoder_without_pooler(tmp_path: Path, folder: Path) -> None:
@@ -251,7 +251,7 @@ def test_id_follows_content_not_place(folder: Path, copy: Path) -> None:
 
 
 def one_line(model: str) -> str:
-    with pytest.raises(SongmoodError, match=r"encoder\.model") as caught:
+    with pytest.raises(UserError, match=r"encoder\.model") as caught:
         resolve_encoder(model)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -289,11 +289,11 @@ def test_hugging_face_id_goes_to_the_hub(monkeypatch: pytest.MonkeyPatch, folder
     assert asked == ["some/known", "some/unknown"]
 
 
-def test_udf_reads_on_executors(spark: SparkSession, config: settings.Config, folder: Path) -> None:
+def test_udf_reads_on_executors(spark: SparkSession, settings: Settings, folder: Path) -> None:
     spark.sparkContext.addFile(str(folder), recursive=True)
     texts = ["sun dance", None, "", " \n ", "rain", "sun dance"]
     frame = spark.createDataFrame(list(enumerate(texts)), "i int, text string").repartition(3)
-    read = embedding_udf(folder.name, config.encoder)
+    read = embedding_udf(folder.name, settings.encoder)
     rows = {row.i: row.v for row in frame.select("i", read(F.col("text")).alias("v")).collect()}
     assert {i for i, vector in rows.items() if vector is None} == {1, 2, 3}
     assert len(rows[0]) == WIDTH
@@ -301,9 +301,9 @@ def test_udf_reads_on_executors(spark: SparkSession, config: settings.Config, fo
     np.testing.assert_allclose([rows[0], rows[4], rows[5]], expected[[0, 1, 0]], atol=1e-6)
 
 
-def test_udf_with_nothing_to_read(spark: SparkSession, config: settings.Config, folder: Path) -> None:
+def test_udf_with_nothing_to_read(spark: SparkSession, settings: Settings, folder: Path) -> None:
     spark.sparkContext.addFile(str(folder), recursive=True)
-    read = embedding_udf(folder.name, config.encoder)
+    read = embedding_udf(folder.name, settings.encoder)
     frame = spark.createDataFrame([], "text string").select(read(F.col("text")).alias("v"))
     assert frame.collect() == []
     assert dict(frame.dtypes) == {"v": "array<float>"}

@@ -15,13 +15,14 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from conftest import ROOT, as_rows
 from songmood import tag_files
-from songmood.config import Config, Enrich, load_config
-from songmood.corpus import list_files, read_columns
-from songmood.enrich import COLUMNS, collect_tags, enrich_songs, song_versions, unanswered
-from songmood.enrich.cache import ANSWER_SCHEMA
-from songmood.enrich.files import find_rows
-from songmood.names import normalise_artist, normalise_title
-from songmood.tables import AUDIO_FEATURES, DEDUPED, DUPLICATES, FILTERED, TABLES
+from songmood.audio import AUDIO_FEATURES
+from songmood.corpus.files import list_files, read_columns
+from songmood.names.normalize import normalize_artist, normalize_title
+from songmood.settings import EnrichSettings, Settings, load_settings
+from songmood.steps.enrich import COLUMNS, collect_tags, enrich_songs, song_versions, unanswered
+from songmood.steps.enrich.cache import ANSWER_SCHEMA
+from songmood.steps.enrich.files import find_rows
+from songmood.tables import DEDUPED, DUPLICATES, FILTERED, TABLES
 
 Row = dict[str, Any]
 ID = {n: f"{n:022}" for n in range(1, 10)}  # Spotify ids
@@ -85,8 +86,8 @@ LYRICS: list[Row] = [
 
 
 @pytest.fixture(scope="module")
-def conf() -> Enrich:
-    return load_config(ROOT / "conf" / "base.yaml").enrich
+def settings() -> EnrichSettings:
+    return load_settings(ROOT / "conf" / "base.yaml").enrich
 
 
 def frame(spark: SparkSession, rows: list[Row], schema: StructType) -> DataFrame:
@@ -102,7 +103,7 @@ def raw(spark: SparkSession, part: str, rows: list[Row]) -> DataFrame:
 
 def enrich(
     spark: SparkSession,
-    conf: Enrich,
+    settings: EnrichSettings,
     tags: list[Row],
     audio: list[Row] | None,
     lyrics: list[Row] | None,
@@ -115,14 +116,14 @@ def enrich(
         frame(spark, [*SONGS, MERGED], FILTERED.schema),
         frame(spark, [duplicate], DUPLICATES.schema),
     ).persist()
-    song_tags = collect_tags(versions, raw(spark, "tags", tags), answers or {}, conf)
+    song_tags = collect_tags(versions, raw(spark, "tags", tags), answers or {}, settings)
     result = enrich_songs(
         versions,
         song_tags,
         None if audio is None else raw(spark, "audio_features", audio),
         None if lyrics is None else raw(spark, "lyrics", lyrics),
         answers or {},
-        conf,
+        settings,
     )
     result.found.persist()
     tables = {"tags": song_tags} | {part: getattr(result, part) for part in PARTS[1:]}
@@ -131,8 +132,8 @@ def enrich(
 
 
 @pytest.fixture(scope="module")
-def enriched(spark: SparkSession, conf: Enrich) -> dict[str, list[Row]]:
-    return enrich(spark, conf, TAGS, AUDIO, LYRICS)
+def enriched(spark: SparkSession, settings: EnrichSettings) -> dict[str, list[Row]]:
+    return enrich(spark, settings, TAGS, AUDIO, LYRICS)
 
 
 def test_tags_by_either_id_cleaned_and_counted_once(enriched: dict[str, list[Row]]) -> None:
@@ -203,16 +204,16 @@ def test_no_lyrics_are_in_the_failures(enriched: dict[str, list[Row]]) -> None:
 
 
 def test_order_and_partitions_change_nothing(
-    spark: SparkSession, conf: Enrich, enriched: dict[str, list[Row]]
+    spark: SparkSession, settings: EnrichSettings, enriched: dict[str, list[Row]]
 ) -> None:
     twice = [*AUDIO[::-1], *AUDIO]
-    again = enrich(spark, conf, [*TAGS[::-1], *TAGS], twice, [*LYRICS[::-1], *LYRICS])
+    again = enrich(spark, settings, [*TAGS[::-1], *TAGS], twice, [*LYRICS[::-1], *LYRICS])
     assert again == enriched
 
 
-def test_without_any_files_every_song_lacks_everything(spark: SparkSession, conf: Enrich) -> None:
-    result = enrich(spark, conf, [], None, None)
-    assert result == enrich(spark, conf, [], [], [])
+def test_without_any_files_every_song_lacks_everything(spark: SparkSession, settings: EnrichSettings) -> None:
+    result = enrich(spark, settings, [], None, None)
+    assert result == enrich(spark, settings, [], [], [])
     assert [result[part] for part in PARTS[:3]] == [[], [], []]
     assert len(result["enrichment_failures"]) == 3 * len(SONGS)
     assert {row["status"] for row in result["enrichment_failures"]} == {"not_found"}
@@ -255,7 +256,7 @@ def answered(spark: SparkSession) -> dict[str, DataFrame]:
     return {source: frame(spark, rows, schema) for source, rows in ANSWERS.items()}
 
 
-def test_the_first_source_that_has_something_counts(spark: SparkSession, conf: Enrich) -> None:
+def test_the_first_source_that_has_something_counts(spark: SparkSession, settings: EnrichSettings) -> None:
     order = {
         "tags": ("files", "lastfm"),
         "audio_features": ("spotify", "files", "reccobeats"),
@@ -263,7 +264,7 @@ def test_the_first_source_that_has_something_counts(spark: SparkSession, conf: E
     }
     audio = [{"spotify_id": ID[2], **GOOD}]
     lyrics = [{"song_id": "one", "lyrics": "from a file"}, {"song_id": "two", "lyrics": "two in a file"}]
-    found = enrich(spark, conf.model_copy(update=order), TAGS[:1], audio, lyrics, answered(spark))
+    found = enrich(spark, settings.model_copy(update=order), TAGS[:1], audio, lyrics, answered(spark))
     assert {(row["song_id"], row["tag"], row["source"]) for row in found["tags"]} == {
         ("one", "happy", "files"),
         ("three", "sad", "lastfm"),
@@ -291,13 +292,15 @@ def test_the_first_source_that_has_something_counts(spark: SparkSession, conf: E
     assert (two["http_status"], two["attempts"], two["last_error"]) == (503, 4, "busy")
 
 
-def test_features_of_a_service_are_checked_as_those_of_files(spark: SparkSession, conf: Enrich) -> None:
-    only = conf.model_copy(update={"audio_features": ("reccobeats",)})
+def test_features_of_a_service_are_checked_as_those_of_files(
+    spark: SparkSession, settings: EnrichSettings
+) -> None:
+    only = settings.model_copy(update={"audio_features": ("reccobeats",)})
     (one,) = enrich(spark, only, [], [], [], answered(spark))["audio_features"]
     assert (one["song_id"], one["valence"], one["energy"], one["key"]) == ("one", 0.25, None, 2)
 
 
-def test_lyrics_under_a_name_that_are_none_are_refused(spark: SparkSession, conf: Enrich) -> None:
+def test_lyrics_under_a_name_that_are_none_are_refused(spark: SparkSession, settings: EnrichSettings) -> None:
     listed = "\n".join(f"{n}. Song Number {n}" for n in range(1, 12))
     french = "je ne sais pas pourquoi tu es parti ce matin sans moi " * 4
     lyrics = [
@@ -305,7 +308,7 @@ def test_lyrics_under_a_name_that_are_none_are_refused(spark: SparkSession, conf
         {"artist": "The Band", "title": "Driving Old Dixie Down", "lyrics": french},
         {"artist": "Simone", "title": "Feeling Quite Good", "lyrics": listed},
     ]
-    found = enrich(spark, conf, [], [], lyrics)
+    found = enrich(spark, settings, [], [], lyrics)
     (one,) = found["lyrics"]
     assert (one["song_id"], one["fault"]) == ("one", "list")  # under its id: kept, and said
     assert {
@@ -315,7 +318,9 @@ def test_lyrics_under_a_name_that_are_none_are_refused(spark: SparkSession, conf
     } == {"two": ("implausible", "other language"), "three": ("implausible", "list")}
 
 
-def test_what_is_asked_for_and_what_not(spark: SparkSession, conf: Enrich, config: Config) -> None:
+def test_what_is_asked_for_and_what_not(
+    spark: SparkSession, settings: EnrichSettings, settings: Settings
+) -> None:
     now = datetime(2026, 6, 1, tzinfo=timezone.utc)
     old, new = datetime(2025, 1, 1), datetime(2026, 5, 30)
     names = ["ok", "gone", "long gone", "bad", "failed", "given up", "never asked"]
@@ -339,7 +344,7 @@ def test_what_is_asked_for_and_what_not(spark: SparkSession, conf: Enrich, confi
         for name, (status, time, attempts) in statuses.items()
     ]
     answers = frame(spark, said, spark.createDataFrame([], ANSWER_SCHEMA).schema)
-    asked = unanswered(songs, "lastfm", answers, config.fetch, now).collect()
+    asked = unanswered(songs, "lastfm", answers, settings.fetch, now).collect()
     assert {(row["request"], row["attempts"]) for row in asked} == {
         ("ann\tfailed", 4),
         ("ann\tlong gone", 0),
@@ -351,7 +356,9 @@ def test_what_is_asked_for_and_what_not(spark: SparkSession, conf: Enrich, confi
 # -- real data -----------------------------------------------------------------------------------
 
 
-def test_a_title_that_holds_the_artist_is_looked_for_as_both(spark: SparkSession, conf: Enrich) -> None:
+def test_a_title_that_holds_the_artist_is_looked_for_as_both(
+    spark: SparkSession, settings: EnrichSettings
+) -> None:
     titles = {"a": ("Usher:Hot Thing", "Jay"), "b": ("Ann - Stay", None), "c": ("Mission: Gone", "Ann")}
     versions = spark.createDataFrame(
         [(song, song, None, artist, title) for song, (title, artist) in titles.items()],
@@ -362,11 +369,13 @@ def test_a_title_that_holds_the_artist_is_looked_for_as_both(spark: SparkSession
         [(None, artist, title, f"{artist}/{title}") for artist, title in known],
         "row_id string, artist string, title string, content string",
     )
-    found = {row.song_id: row.row for row in find_rows(versions, rows, conf).collect()}
+    found = {row.song_id: row.row for row in find_rows(versions, rows, settings).collect()}
     assert found == {"a": "Usher/Hot Thing", "b": "Ann/Stay", "c": "Ann/Mission: Gone"}
 
 
-def test_real_songs_meet_real_audio_features(spark: SparkSession, conf: Enrich, shared_data: Path) -> None:
+def test_real_songs_meet_real_audio_features(
+    spark: SparkSession, settings: EnrichSettings, shared_data: Path
+) -> None:
     songs = read_columns(
         spark,
         list_files(f"{shared_data}/wasabi-csv", "songs"),
@@ -382,12 +391,12 @@ def test_real_songs_meet_real_audio_features(spark: SparkSession, conf: Enrich, 
     )
     audio_files = list_files(f"{shared_data}/wasabi-api", "audio_features")
     audio = read_columns(spark, audio_files, COLUMNS["audio_features"])
-    nothing = collect_tags(songs, raw(spark, "tags", []), {}, conf)
-    result = enrich_songs(songs, nothing, audio, raw(spark, "lyrics", []), {}, conf)
+    nothing = collect_tags(songs, raw(spark, "tags", []), {}, settings)
+    result = enrich_songs(songs, nothing, audio, raw(spark, "lyrics", []), {}, settings)
     found = {row["song_id"] for row in result.audio_features.select("song_id").collect()}
 
     names = set(audio.select("title", "artist").distinct().toPandas().itertuples(index=False, name=None))
-    names = {(normalise_title(title), normalise_artist(artist)) for title, artist in names}
+    names = {(normalize_title(title), normalize_artist(artist)) for title, artist in names}
     ids = {row["spotify_id"] for row in audio.select("spotify_id").distinct().collect()}
     by_id, by_name = set(), set()
     for song in songs.collect():
@@ -397,7 +406,7 @@ def test_real_songs_meet_real_audio_features(spark: SparkSession, conf: Enrich, 
         for sign in (":", " - "):  # 'Artist:Title'
             artist, _, title = (song["title"] or "").partition(sign)
             spelled.append((title, artist))
-        if any((normalise_title(title), normalise_artist(artist)) in names for title, artist in spelled):
+        if any((normalize_title(title), normalize_artist(artist)) in names for title, artist in spelled):
             by_name.add(song["song_id"])
     assert len(by_id) > 200
     assert len(by_name) > 1000

@@ -31,16 +31,16 @@ from fake_services import (
     fake_services,
     spotify_id,
 )
-from songmood.config import Config
-from songmood.enrich.cache import VERSIONS, Answer, RequestCache
-from songmood.enrich.clean import clean_lyrics
-from songmood.enrich.fetch import Outcome, Request, fetch_answers
-from songmood.enrich.gate import Budget, Gate, Spent
-from songmood.enrich.keys import hidden, read_keys
-from songmood.enrich.services import open_service
-from songmood.errors import SongmoodError
+from songmood.engine.errors import UserError
+from songmood.lyrics.cleaning import clean_lyrics
+from songmood.settings import Settings
+from songmood.steps.enrich.cache import VERSIONS, Answer, RequestCache
+from songmood.steps.enrich.fetch import Outcome, Request, fetch_answers
+from songmood.steps.enrich.gate import Budget, Gate, Spent
+from songmood.steps.enrich.keys import hidden, read_keys
+from songmood.steps.enrich.services import open_service
 
-Make = Callable[..., Config]
+Make = Callable[..., Settings]
 Row = dict[str, Any]
 
 
@@ -67,12 +67,12 @@ def ids(*values: str) -> list[Request]:
 
 
 def fetch(
-    service: str, requests: list[Request], config: Config, folder: Path, budget: Budget | None = None
+    service: str, requests: list[Request], settings: Settings, folder: Path, budget: Budget | None = None
 ) -> tuple[Outcome, dict[str, Row]]:
     """Ask a service; how it went, and the newest row of each request in the cache."""
-    opened = open_service(service, config, budget or Budget())
+    opened = open_service(service, settings, budget or Budget())
     with RequestCache(folder) as cache:
-        outcome = fetch_answers(opened, requests, len(requests), cache, config.fetch)
+        outcome = fetch_answers(opened, requests, len(requests), cache, settings.fetch)
     return outcome, rows(folder)
 
 
@@ -86,9 +86,9 @@ def rows(folder: Path) -> dict[str, Row]:
 # -- each service in its own format ----------------------------------------------------------------
 
 
-def test_lastfm_weights_are_numbers(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+def test_lastfm_weights_are_numbers(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
     requests = [*names(1), Request("a\tnone", "A", f"{NOT_HERE} Song", 0)]
-    outcome, found = fetch("lastfm", requests, make_config(*fake.settings()), tmp_path)
+    outcome, found = fetch("lastfm", requests, make_settings(*fake.settings()), tmp_path)
     assert outcome.statuses == {"ok": 1, "not_found": 1}
     assert outcome.stopped is None
     answer = found["artist 0\tsong 0"]
@@ -98,11 +98,11 @@ def test_lastfm_weights_are_numbers(fake: FakeServices, make_config: Make, tmp_p
 
 @pytest.mark.parametrize("service", ["spotify", "reccobeats"])
 def test_audio_features_in_batches(
-    service: str, fake: FakeServices, make_config: Make, tmp_path: Path
+    service: str, fake: FakeServices, make_settings: Make, tmp_path: Path
 ) -> None:
     good = [spotify_id(n) for n in range(150)]
     requests = ids(*good, spotify_id(7, unknown=True), "malformed", "with/slash")
-    outcome, found = fetch(service, requests, make_config(*fake.settings()), tmp_path)
+    outcome, found = fetch(service, requests, make_settings(*fake.settings()), tmp_path)
     assert outcome.statuses == {"ok": 150, "not_found": 1, "permanent": 2}
     assert json.loads(found[spotify_id(42)]["content"])["valence"] == 0.42
     path = {"spotify": "/v1/audio-features", "reccobeats": "/recco/"}[service]
@@ -110,17 +110,17 @@ def test_audio_features_in_batches(
     assert not any("malformed" in request for request in fake.asked(path))
 
 
-def test_one_bad_id_spoils_no_batch(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+def test_one_bad_id_spoils_no_batch(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
     bad = spotify_id(5)
     fake.respond = lambda path, _: (400, {}, "{}") if "audio-features" in path and bad in path else None
     outcome, found = fetch(
-        "spotify", ids(*map(spotify_id, range(40))), make_config(*fake.settings()), tmp_path
+        "spotify", ids(*map(spotify_id, range(40))), make_settings(*fake.settings()), tmp_path
     )
     assert outcome.statuses == {"ok": 39, "permanent": 1}
     assert (found[bad]["status"], found[bad]["http_status"]) == ("permanent", 400)
 
 
-def test_genius_takes_the_hit_that_matches(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+def test_genius_takes_the_hit_that_matches(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
     hits = {
         "Stay Ann": [
             ("Stay With Me", "Ann"),
@@ -132,7 +132,7 @@ def test_genius_takes_the_hit_that_matches(fake: FakeServices, make_config: Make
     }
     fake.hits = lambda words: hits.get(words, [])
     requests = [Request(f"ann\t{title}", "Ann", title, 0) for title in ("Stay", "Gone", "Nothing")]
-    outcome, found = fetch("genius", requests, make_config(*fake.settings()), tmp_path)
+    outcome, found = fetch("genius", requests, make_settings(*fake.settings()), tmp_path)
     assert outcome.statuses == {"ok": 1, "no_match": 1, "not_found": 1}
     content = json.loads(found["ann\tStay"]["content"])
     assert (content["title"], content["artist"], content["score"]) == ("Stay", "Ann", 100)
@@ -150,13 +150,13 @@ def test_genius_takes_the_hit_that_matches(fake: FakeServices, make_config: Make
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_page_that_fails_is_no_song_without_lyrics(
-    status: int, fake: FakeServices, make_config: Make, tmp_path: Path
+    status: int, fake: FakeServices, make_settings: Make, tmp_path: Path
 ) -> None:
     fake.respond = lambda path, _: (
         (status, {"Retry-After": "0"}, "no") if path.startswith("/pages/") else None
     )
-    config = make_config(*fake.settings(), "fetch.tries=2")
-    outcome, found = fetch("genius", names(1), config, tmp_path)
+    settings = make_settings(*fake.settings(), "fetch.tries=2")
+    outcome, found = fetch("genius", names(1), settings, tmp_path)
     answer = found["artist 0\tsong 0"]
     assert outcome.statuses == {"transient": 1}
     assert (answer["status"], answer["http_status"], answer["attempts"]) == ("transient", status, 2)
@@ -165,11 +165,11 @@ def test_a_page_that_fails_is_no_song_without_lyrics(
 @pytest.mark.parametrize("service", ["lastfm", "spotify", "reccobeats", "genius"])
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_ends_the_asking(
-    service: str, status: int, fake: FakeServices, make_config: Make, tmp_path: Path
+    service: str, status: int, fake: FakeServices, make_settings: Make, tmp_path: Path
 ) -> None:
     fake.respond = lambda path, _: None if path == "/token" else (status, {}, "go away")
     many = ids(*map(spotify_id, range(500))) if service in ("spotify", "reccobeats") else names(50)
-    outcome, found = fetch(service, many, make_config(*fake.settings()), tmp_path)
+    outcome, found = fetch(service, many, make_settings(*fake.settings()), tmp_path)
     assert found == {}
     assert outcome.stopped is not None
     assert str(status) in outcome.stopped
@@ -177,10 +177,10 @@ def test_a_refusal_ends_the_asking(
 
 
 def test_a_wrong_key_of_lastfm(
-    fake: FakeServices, make_config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fake: FakeServices, make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LASTFM_API_KEY", "wrong-key-987")
-    outcome, _ = fetch("lastfm", names(9), make_config(*fake.settings()), tmp_path)
+    outcome, _ = fetch("lastfm", names(9), make_settings(*fake.settings()), tmp_path)
     assert outcome.stopped is not None
     assert "403" in outcome.stopped
     assert "wrong-key-987" not in outcome.stopped
@@ -199,7 +199,7 @@ def test_a_wrong_key_of_lastfm(
 )
 @pytest.mark.parametrize("service", ["lastfm", "spotify", "reccobeats", "genius"])
 def test_what_passes_is_tried_again(
-    service: str, reply: Any, fake: FakeServices, make_config: Make, tmp_path: Path
+    service: str, reply: Any, fake: FakeServices, make_settings: Make, tmp_path: Path
 ) -> None:
     def first_time(path: str, body: str) -> Any:
         main = not path.startswith(("/token", "/pages/"))
@@ -207,63 +207,63 @@ def test_what_passes_is_tried_again(
 
     fake.respond = first_time
     one = ids(spotify_id(1)) if service in ("spotify", "reccobeats") else names(1)
-    config = make_config(*fake.settings(), "fetch.threads=1")
-    outcome, found = fetch(service, one, config, tmp_path)
+    settings = make_settings(*fake.settings(), "fetch.threads=1")
+    outcome, found = fetch(service, one, settings, tmp_path)
     assert outcome.statuses == {"ok": 1}
     assert next(iter(found.values()))["attempts"] == 2
 
 
-def test_a_slow_answer_is_left(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+def test_a_slow_answer_is_left(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
     def slow(path: str, body: str) -> Any:
         time.sleep(1.0)
 
     fake.respond = slow
-    config = make_config(*fake.settings(timeout_s=0.2), "fetch.tries=1")
+    settings = make_settings(*fake.settings(timeout_s=0.2), "fetch.tries=1")
     for service in ("lastfm", "genius", "reccobeats", "spotify"):
         one = ids(spotify_id(1)) if service in ("spotify", "reccobeats") else names(1)
         started = time.monotonic()
-        outcome, found = fetch(service, one, config, tmp_path / service)
+        outcome, found = fetch(service, one, settings, tmp_path / service)
         assert outcome.statuses == {"transient": 1}
         assert "not reached" in next(iter(found.values()))["last_error"]
         assert time.monotonic() - started < 5
 
 
-def test_no_network_is_said_at_once(make_config: Make, tmp_path: Path) -> None:
+def test_no_network_is_said_at_once(make_settings: Make, tmp_path: Path) -> None:
     with fake_services() as gone:
         settings = gone.settings(max_wait_s=0)
     for service in ("lastfm", "genius"):
-        outcome, _ = fetch(service, names(100), make_config(*settings, "fetch.tries=1"), tmp_path / service)
+        outcome, _ = fetch(service, names(100), make_settings(*settings, "fetch.tries=1"), tmp_path / service)
         assert outcome.statuses["transient"] < 10
         assert "in a row failed" in str(outcome.stopped)
         assert "not reached" in str(outcome.stopped)
 
 
-def test_retry_after_is_heeded_up_to_a_cap(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+def test_retry_after_is_heeded_up_to_a_cap(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
     fake.respond = lambda path, _: (429, {"Retry-After": "1"}, "") if len(fake.seen) == 1 else None
-    config = make_config(*fake.settings(), "fetch.max_wait_s=3", "fetch.threads=1")
-    outcome, _ = fetch("lastfm", names(2), config, tmp_path)
+    settings = make_settings(*fake.settings(), "fetch.max_wait_s=3", "fetch.threads=1")
+    outcome, _ = fetch("lastfm", names(2), settings, tmp_path)
     assert outcome.statuses == {"ok": 2}
     assert fake.seen[1][0] - fake.seen[0][0] >= 1.0
     fake.respond = lambda path, _: (429, {"Retry-After": "3600"}, "")
-    outcome, _ = fetch("lastfm", names(50, start=10), config, tmp_path)
+    outcome, _ = fetch("lastfm", names(50, start=10), settings, tmp_path)
     assert "pause of 3,600 s" in str(outcome.stopped)
 
 
 # -- pace, budget, cache -------------------------------------------------------------------------------
 
 
-def test_the_pace_is_kept(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
-    config = make_config(*fake.settings(), "fetch.genius.per_second=20", "fetch.threads=4")
-    fetch("genius", names(30), config, tmp_path)
+def test_the_pace_is_kept(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
+    settings = make_settings(*fake.settings(), "fetch.genius.per_second=20", "fetch.threads=4")
+    fetch("genius", names(30), settings, tmp_path)
     assert len(fake.seen) == 60  # the search and the page
     assert 15 <= fake.most_in_a_second() <= 20
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_a_budget_of_requests(threads: int, fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
-    config = make_config(*fake.settings(), f"fetch.threads={threads}")
+def test_a_budget_of_requests(threads: int, fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
+    settings = make_settings(*fake.settings(), f"fetch.threads={threads}")
     budget = Budget(requests=12)
-    outcome, found = fetch("lastfm", names(50), config, tmp_path, budget)
+    outcome, found = fetch("lastfm", names(50), settings, tmp_path, budget)
     assert budget.asked == 12
     assert len(found) == len(fake.seen) == 12
     assert "fetch.max_requests" in str(outcome.stopped)
@@ -271,41 +271,41 @@ def test_a_budget_of_requests(threads: int, fake: FakeServices, make_config: Mak
 
 @pytest.mark.parametrize("service", ["lastfm", "genius"])
 def test_a_request_that_ends_cuts_no_other_off(
-    service: str, fake: FakeServices, make_config: Make, tmp_path: Path
+    service: str, fake: FakeServices, make_settings: Make, tmp_path: Path
 ) -> None:
     fake.respond = lambda path, body: time.sleep(len(path + body) % 7 / 100)  # so that they end out of order
-    config = make_config(*fake.settings(), "fetch.threads=8", f"fetch.{service}.per_second=500")
-    outcome, found = fetch(service, names(60), config, tmp_path)
+    settings = make_settings(*fake.settings(), "fetch.threads=8", f"fetch.{service}.per_second=500")
+    outcome, found = fetch(service, names(60), settings, tmp_path)
     assert outcome.statuses == {"ok": 60}
     assert {row["attempts"] for row in found.values()} == {1}
 
 
-def test_a_budget_of_time(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
-    config = make_config(*fake.settings(), "fetch.lastfm.per_second=10")
-    outcome, found = fetch("lastfm", names(100), config, tmp_path, Budget(seconds=1.0))
+def test_a_budget_of_time(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
+    settings = make_settings(*fake.settings(), "fetch.lastfm.per_second=10")
+    outcome, found = fetch("lastfm", names(100), settings, tmp_path, Budget(seconds=1.0))
     assert 3 <= len(found) <= 12
     assert "fetch.max_minutes" in str(outcome.stopped)
 
 
 def test_the_cache_is_open_to_one_run_only(tmp_path: Path) -> None:
-    with RequestCache(tmp_path), pytest.raises(SongmoodError, match="another run"):
+    with RequestCache(tmp_path), pytest.raises(UserError, match="another run"):
         RequestCache(tmp_path).__enter__()
 
 
-def test_enrich_goes_by_what_is_in_the_cache(make_config: Make, tmp_path: Path) -> None:
+def test_enrich_goes_by_what_is_in_the_cache(make_settings: Make, tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     folders = (f"fetch.cache={tmp_path / 'cache'}", f"paths.corpus={tmp_path / 'corpus'}")
-    config = make_config("enrich.tags=[files, lastfm]", *folders)
-    seen = [enrich.outside(config)]
+    settings = make_settings("enrich.tags=[files, lastfm]", *folders)
+    seen = [enrich.outside(settings)]
     for answers in (["one", "two"], [], ["three"]):
         with RequestCache(tmp_path / "cache") as cache:
             for request in answers:
                 cache.add("lastfm", Answer(request, "ok", "[]"))
-        seen.append(enrich.outside(config))
+        seen.append(enrich.outside(settings))
     assert [seen.index(state) for state in seen] == [0, 1, 1, 3]
 
 
-def test_no_thread_is_left_waiting(fake: FakeServices, make_config: Make, tmp_path: Path) -> None:
+def test_no_thread_is_left_waiting(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
     gate = Gate(0.5, Budget(), 1)
     gate.pause(60)
     ended = threading.Event()
@@ -385,7 +385,7 @@ def test_a_shard_cut_in_half_is_said(tmp_path: Path) -> None:
         cache.add("lastfm", Answer("r", "ok", "[]"))
     (shard,) = (tmp_path / "answers").glob("*.parquet")
     shard.write_bytes(shard.read_bytes()[:100])
-    with pytest.raises(SongmoodError, match=r"damaged: move it away"), RequestCache(tmp_path):
+    with pytest.raises(UserError, match=r"damaged: move it away"), RequestCache(tmp_path):
         pass
     assert shard.exists()
 
@@ -395,7 +395,7 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch: pyte
     with RequestCache(tmp_path) as cache:
         cache.add("lastfm", Answer("r0", "ok", "[]"))
         lines, cache._lines = cache._lines, open("/dev/full", "ab", buffering=0)  # noqa: SIM115
-        with pytest.raises(SongmoodError, match="No space left on device"):
+        with pytest.raises(UserError, match="No space left on device"):
             cache.add("lastfm", Answer("r1", "ok", "[]"))
         assert lines is not None
         lines.close()
@@ -409,7 +409,7 @@ def test_keys_come_from_the_environment_or_a_file_of_ones_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("GENIUS_ACCESS_TOKEN")
-    with pytest.raises(SongmoodError, match="no GENIUS_ACCESS_TOKEN"):
+    with pytest.raises(UserError, match="no GENIUS_ACCESS_TOKEN"):
         read_keys("GENIUS_ACCESS_TOKEN")
     file = tmp_path / "keys"
     file.write_text("# mine\nGENIUS_ACCESS_TOKEN = 'abc'\n")
@@ -420,7 +420,7 @@ def test_keys_come_from_the_environment_or_a_file_of_ones_own(
         hidden(f"x abc {KEY} {SECRET}") == "x <GENIUS_ACCESS_TOKEN> <LASTFM_API_KEY> <SPOTIFY_CLIENT_SECRET>"
     )
     file.chmod(0o640)
-    with pytest.raises(SongmoodError, match="chmod 600"):
+    with pytest.raises(UserError, match="chmod 600"):
         read_keys("GENIUS_ACCESS_TOKEN")
 
 
@@ -428,7 +428,7 @@ def test_keys_come_from_the_environment_or_a_file_of_ones_own(
 def test_keys_are_in_no_error_log_or_cache(
     service: str,
     fake: FakeServices,
-    make_config: Make,
+    make_settings: Make,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -436,7 +436,7 @@ def test_keys_are_in_no_error_log_or_cache(
     caplog.set_level(0)
     fake.respond = lambda path, body: (503, {}, f"{path} {body} {KEY} {SECRET} {TOKEN}")
     one = ids(spotify_id(1)) if service == "spotify" else names(1)
-    outcome, found = fetch(service, one, make_config(*fake.settings(), "fetch.tries=2"), tmp_path)
+    outcome, found = fetch(service, one, make_settings(*fake.settings(), "fetch.tries=2"), tmp_path)
     shown = capfd.readouterr()
     said = f"{outcome} {found} {caplog.text} {shown}"
     assert outcome.statuses == {"transient": 1}

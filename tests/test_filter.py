@@ -10,14 +10,14 @@ from pyspark.sql import functions as F
 
 import filter as filter_job
 from conftest import as_rows
-from songmood.config import Config, Paths
-from songmood.corpus import list_files, read_columns
-from songmood.errors import SongmoodError
-from songmood.filter import Filtered, detect_languages, filter_songs
-from songmood.fingerprint import fingerprints
-from songmood.ingest import ingest_songs, read_records
-from songmood.run import Run
-from songmood.store import Store
+from songmood.corpus.files import list_files, read_columns
+from songmood.corpus.songs import ingest_songs, read_records
+from songmood.engine.errors import UserError
+from songmood.engine.fingerprint import fingerprints
+from songmood.engine.run import Run
+from songmood.engine.store import Store
+from songmood.settings import PathsSettings, Settings
+from songmood.steps.filter import Filtered, detect_languages, filter_songs
 from songmood.tables import DROPPED, SONGS
 
 SPOTIFY, LASTFM = "0000000000000000000aaa", "TRAAAAA128F0000001"
@@ -66,19 +66,19 @@ def songs(spark: SparkSession, rows: list[tuple[str | None, ...]]) -> DataFrame:
     ],
 )
 def test_each_reason(
-    spark: SparkSession, make_config: Callable[..., Config], settings: list[str], dropped: dict[str, str]
+    spark: SparkSession, make_settings: Callable[..., Settings], settings: list[str], dropped: dict[str, str]
 ) -> None:
     given = songs(spark, ROWS)
-    result = filter_songs(given, None, make_config(*settings).filter)
+    result = filter_songs(given, None, make_settings(*settings).filter)
     assert {r["song_id"]: r["drop_reason"] for r in result.dropped.collect()} == dropped
     kept = [row[0] for row in ROWS if row[0] not in dropped]
     assert as_rows(result.filtered) == as_rows(given.where(F.col("song_id").isin(kept)))
     assert result.dropped.columns == DROPPED.column_names
 
 
-def test_nothing_in_nothing_out(spark: SparkSession, config: Config) -> None:
+def test_nothing_in_nothing_out(spark: SparkSession, settings: Settings) -> None:
     for lyrics in (None, lyrics_of(spark, [])):
-        result = filter_songs(songs(spark, []), lyrics, config.filter)
+        result = filter_songs(songs(spark, []), lyrics, settings.filter)
         assert result.filtered.columns == SONGS.column_names
         assert as_rows(result.filtered) == as_rows(result.dropped) == []
 
@@ -154,9 +154,9 @@ def outcomes(result: Filtered) -> dict[str, set[str]]:
 
 
 def test_a_missing_language_is_read_from_lyrics_or_else_title_and_album(
-    spark: SparkSession, config: Config
+    spark: SparkSession, settings: Settings
 ) -> None:
-    result = filter_songs(unnamed(spark), lyrics_of(spark, LYRICS), config.filter)
+    result = filter_songs(unnamed(spark), lyrics_of(spark, LYRICS), settings.filter)
     assert outcomes(result) == FOUND
     assert result.filtered.columns == SONGS.column_names  # so no lyrics
     # what has a language, or goes for its ids, is not looked at
@@ -166,26 +166,26 @@ def test_a_missing_language_is_read_from_lyrics_or_else_title_and_album(
 
 
 def test_other_languages_are_detected_where_they_are_asked_for(
-    spark: SparkSession, make_config: Callable[..., Config]
+    spark: SparkSession, make_settings: Callable[..., Settings]
 ) -> None:
-    settings = make_config("filter.languages=[French, german]").filter
+    settings = make_settings("filter.languages=[French, german]").filter
     found = outcomes(filter_songs(unnamed(spark), lyrics_of(spark, LYRICS), settings))
     # of two lyrics the least in order is read
     assert found["french"] == FOUND["other_language"]
     assert found["other_language"] == FOUND["english"]
 
 
-def test_without_lyrics_titles_and_albums_are_read(spark: SparkSession, config: Config) -> None:
-    found = outcomes(filter_songs(unnamed(spark), None, config.filter))
+def test_without_lyrics_titles_and_albums_are_read(spark: SparkSession, settings: Settings) -> None:
+    found = outcomes(filter_songs(unnamed(spark), None, settings.filter))
     assert found["other_language"] == {"english lyrics, french title", "french title"}
     assert {"two lyrics", "french lyrics", "short title", "no letters", "no names"} == found["no_language"]
 
 
 def test_a_less_sure_guess_than_asked_for_is_none(
-    spark: SparkSession, make_config: Callable[..., Config]
+    spark: SparkSession, make_settings: Callable[..., Settings]
 ) -> None:
     def named(probability: float) -> set[str]:
-        settings = make_config(f"filter.min_language_probability={probability}").filter
+        settings = make_settings(f"filter.min_language_probability={probability}").filter
         found = outcomes(filter_songs(unnamed(spark), None, settings))
         return found["english"] | found.get("other_language", set())
 
@@ -195,33 +195,33 @@ def test_a_less_sure_guess_than_asked_for_is_none(
 
 @pytest.mark.parametrize("setting", ["filter.detect_language=false", "filter.languages=[]"])
 def test_nothing_is_detected_where_it_is_off_or_no_language_is_asked_for(
-    spark: SparkSession, make_config: Callable[..., Config], setting: str
+    spark: SparkSession, make_settings: Callable[..., Settings], setting: str
 ) -> None:
-    result = filter_songs(unnamed(spark), lyrics_of(spark, LYRICS), make_config(setting).filter)
+    result = filter_songs(unnamed(spark), lyrics_of(spark, LYRICS), make_settings(setting).filter)
     assert result.detected is None
     assert {row["song_id"] for row in result.filtered.where("language IS NOT NULL").collect()} == {"given"}
 
 
-def test_order_and_partitions_change_nothing(spark: SparkSession, config: Config) -> None:
+def test_order_and_partitions_change_nothing(spark: SparkSession, settings: Settings) -> None:
     given, lyrics = unnamed(spark), lyrics_of(spark, LYRICS)
-    one = filter_songs(given.coalesce(1), lyrics.coalesce(1), config.filter)
+    one = filter_songs(given.coalesce(1), lyrics.coalesce(1), settings.filter)
     backwards = given.orderBy(F.col("song_id").desc()).repartition(7)
-    other = filter_songs(backwards, lyrics.orderBy("lyrics").repartition(5), config.filter)
+    other = filter_songs(backwards, lyrics.orderBy("lyrics").repartition(5), settings.filter)
     assert as_rows(one.filtered) == as_rows(other.filtered)
     assert as_rows(one.dropped) == as_rows(other.dropped)
     assert len(as_rows(one.filtered)) == len(FOUND["english"])
 
 
 def test_the_job_reads_the_corpus_lyrics_and_keeps_none(
-    spark: SparkSession, config: Config, tmp_path: Path
+    spark: SparkSession, settings: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "corpus" / "lyrics").mkdir(parents=True)
     rows = [{"song_id": song_id, "lyrics": text} for song_id, text in LYRICS]
     file = tmp_path / "corpus" / "lyrics" / "lyrics.jsonl"
     pd.DataFrame(rows).to_json(file, orient="records", lines=True)
     warehouse = tmp_path / "warehouse"
-    paths = Paths(corpus=str(tmp_path / "corpus"), warehouse=str(warehouse))
-    run = Run(config.model_copy(update={"paths": paths}), Store(str(warehouse)), spark, "test")
+    paths = PathsSettings(corpus=str(tmp_path / "corpus"), warehouse=str(warehouse))
+    run = Run(settings.model_copy(update={"paths": paths}), Store(str(warehouse)), spark, "test")
     written = run.store.write(unnamed(spark), SONGS, "0" * 16, "ingest")
     run.manifest["tables"]["songs"] = written.path
     run.do(filter_job.STEP, "0" * 16)
@@ -234,11 +234,11 @@ def test_the_job_reads_the_corpus_lyrics_and_keeps_none(
 
 
 def test_the_fingerprint_heeds_the_lyrics_only_where_they_are_read(
-    make_config: Callable[..., Config], tmp_path: Path
+    make_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     def made(*settings: str) -> str:
-        config = make_config(f"paths.corpus={tmp_path}", *settings)
-        return fingerprints((filter_job.STEP,), config)["filter"]
+        settings = make_settings(f"paths.corpus={tmp_path}", *settings)
+        return fingerprints((filter_job.STEP,), settings)["filter"]
 
     off = "filter.detect_language=false"
     before, before_off = made(), made(off)
@@ -263,15 +263,15 @@ def test_the_fingerprint_heeds_the_lyrics_only_where_they_are_read(
 )
 def test_nothing_kept_stops_the_job(
     spark: SparkSession,
-    config: Config,
+    settings: Settings,
     tmp_path: Path,
     rows: list[tuple[str | None, ...]],
     message: str,
 ) -> None:
-    run = Run(config, Store(str(tmp_path)), spark, "test")
+    run = Run(settings, Store(str(tmp_path)), spark, "test")
     written = run.store.write(songs(spark, rows), SONGS, "0" * 16, "ingest")
     run.manifest["tables"]["songs"] = written.path
-    with pytest.raises(SongmoodError, match=message):
+    with pytest.raises(UserError, match=message):
         run.do(filter_job.STEP, "0" * 16)
 
 
@@ -290,7 +290,7 @@ def real(
 
 @pytest.mark.parametrize("required", ["[spotify_id]", "[spotify_id, lastfm_id]", "[]"])
 def test_funnel_of_real_songs_as_pandas_counts_it(
-    make_config: Callable[..., Config], real: tuple[DataFrame, pd.DataFrame], required: str
+    make_settings: Callable[..., Settings], real: tuple[DataFrame, pd.DataFrame], required: str
 ) -> None:
     ingested, raw = real
     # 14 songs have no detected language; 13 of them are marked 'eng'
@@ -303,7 +303,7 @@ def test_funnel_of_real_songs_as_pandas_counts_it(
     if "spotify_id" in required:
         reason[~raw["urlSpotify"].str[-22:].str.fullmatch("[0-9A-Za-z]{22}")] = "no_spotify_id"
 
-    settings = make_config(f"filter.required_ids={required}", "filter.detect_language=false").filter
+    settings = make_settings(f"filter.required_ids={required}", "filter.detect_language=false").filter
     result = filter_songs(ingested, None, settings)
     found = {r["drop_reason"]: r["count"] for r in result.dropped.groupBy("drop_reason").count().collect()}
     found["kept"] = result.filtered.count()
@@ -311,13 +311,13 @@ def test_funnel_of_real_songs_as_pandas_counts_it(
 
 
 def test_detected_languages_of_real_songs_are_right(
-    make_config: Callable[..., Config], real: tuple[DataFrame, pd.DataFrame]
+    make_settings: Callable[..., Settings], real: tuple[DataFrame, pd.DataFrame]
 ) -> None:
     """As sure and as right as conf/base.yaml says, with the given language hidden and found again."""
     ingested, _ = real
     given = ingested.where("language IS NOT NULL").withColumn("truth", F.col("language"))
     songs = given.withColumn("language", F.lit(None).cast("string"))
-    settings = make_config().filter
+    settings = make_settings().filter
     detected = detect_languages(songs, None, settings.min_language_probability)
     found = detected.where("language IS NOT NULL").select("language", "truth").toPandas()
     share = len(found) / given.count()
@@ -328,11 +328,11 @@ def test_detected_languages_of_real_songs_are_right(
 
 
 def test_real_english_lyrics_are_all_found_english(
-    spark: SparkSession, make_config: Callable[..., Config], shared_data: Path
+    spark: SparkSession, make_settings: Callable[..., Settings], shared_data: Path
 ) -> None:
     folder = str(shared_data / "public-domain")
     ingested = ingest_songs(read_records(spark, list_files(folder, "songs"), 2**20)).songs
     lyrics = read_columns(spark, list_files(folder, "lyrics"), ("song_id", "lyrics"))
     songs = ingested.withColumn("language", F.lit(None).cast("string"))
-    result = filter_songs(songs, lyrics, make_config("filter.required_ids=[]").filter)
+    result = filter_songs(songs, lyrics, make_settings("filter.required_ids=[]").filter)
     assert result.filtered.count() == ingested.count() == lyrics.count() > 400

@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from conftest import as_rows
-from songmood.config import Config
-from songmood.index import choose_keywords, compare_keywords, index_lyrics
+from songmood.settings import Settings
+from songmood.steps.index import choose_keywords, compare_keywords, index_lyrics
 from songmood.tables import LYRIC_INDEX
 
 Rows = list[tuple[str, list[str]]]
@@ -36,8 +36,8 @@ RIVER: Rows = [
 ]
 
 
-def test_postings_of_each_word(spark: SparkSession, config: Config) -> None:
-    index = index_lyrics(frame(spark, RIVER), config.index).lyric_index
+def test_postings_of_each_word(spark: SparkSession, settings: Settings) -> None:
+    index = index_lyrics(frame(spark, RIVER), settings.index).lyric_index
     assert index.columns == LYRIC_INDEX.column_names
     rows = {row.term: row for row in index.collect()}
     assert sorted(rows) == ["everywhere", "moon", "river"]  # 'once' and 'stone' are in one song only
@@ -47,9 +47,9 @@ def test_postings_of_each_word(spark: SparkSession, config: Config) -> None:
     assert [p.song_id for p in rows["everywhere"].postings] == ["d", "e", "c"]  # d and e tie
 
 
-def test_weights_are_tfidf_vectorizers(spark: SparkSession, config: Config) -> None:
+def test_weights_are_tfidf_vectorizers(spark: SparkSession, settings: Settings) -> None:
     songs = random_songs(40)
-    conf = config.index.model_copy(update={"min_documents": 3, "max_document_share": 0.4})
+    settings = settings.index.model_copy(update={"min_documents": 3, "max_document_share": 0.4})
     vectorizer = TfidfVectorizer(analyzer=lambda words: words, min_df=3, max_df=0.4)
     matrix = vectorizer.fit_transform([words for _, words in songs])
     terms = vectorizer.get_feature_names_out()
@@ -58,7 +58,7 @@ def test_weights_are_tfidf_vectorizers(spark: SparkSession, config: Config) -> N
         for row, column in zip(*matrix.nonzero(), strict=True)
     }
     assert 10 < len(terms) < 30
-    index = index_lyrics(frame(spark, songs), conf)
+    index = index_lyrics(frame(spark, songs), settings)
     got = {(row.song_id, row.term): row.weight for row in index.term_weights.collect()}
     assert got == pytest.approx(expected, abs=1e-12)
     idf = {row.term: row.idf for row in index.lyric_index.collect()}
@@ -70,10 +70,10 @@ def test_weights_are_tfidf_vectorizers(spark: SparkSession, config: Config) -> N
         assert row.document_frequency == len(postings)
 
 
-def test_keywords_are_the_heaviest_words(spark: SparkSession, config: Config) -> None:
-    conf = config.index.model_copy(update={"keywords_per_song": 2, "max_document_share": 1.0})
+def test_keywords_are_the_heaviest_words(spark: SparkSession, settings: Settings) -> None:
+    settings = settings.index.model_copy(update={"keywords_per_song": 2, "max_document_share": 1.0})
     rows = [("a", ["oak", "elm", "ash", "fir"]), ("b", ["oak", "elm", "ash"]), ("c", ["oak", "fir", "fir"])]
-    keywords = choose_keywords(index_lyrics(frame(spark, rows), conf).term_weights, conf)
+    keywords = choose_keywords(index_lyrics(frame(spark, rows), settings).term_weights, settings)
     chosen: dict[str, list[str]] = {}
     for row in keywords.orderBy("song_id", F.desc("tfidf"), "term").collect():
         chosen.setdefault(row.song_id, []).append(row.term)
@@ -105,24 +105,26 @@ def test_similarity_of_keyword_and_song(spark: SparkSession) -> None:
 
 
 @pytest.mark.parametrize("rows", [[], [("a", [])], [("a", ["once"])]])
-def test_nothing_to_index_gives_empty_tables(spark: SparkSession, config: Config, rows: Rows) -> None:
-    index = index_lyrics(frame(spark, rows), config.index)
+def test_nothing_to_index_gives_empty_tables(spark: SparkSession, settings: Settings, rows: Rows) -> None:
+    index = index_lyrics(frame(spark, rows), settings.index)
     embeddings = spark.createDataFrame([], "song_id string, embedding array<float>")
     keywords = compare_keywords(
-        choose_keywords(index.term_weights, config.index), embeddings, plain_embedding
+        choose_keywords(index.term_weights, settings.index), embeddings, plain_embedding
     )
     assert keywords.columns == ["song_id", "term", "tfidf", "bert_similarity"]
     assert index.lyric_index.count() == keywords.count() == 0
 
 
-def test_order_and_partitions_change_nothing(spark: SparkSession, make_config: Callable[..., Config]) -> None:
-    conf = make_config("index.max_document_share=0.9").index
+def test_order_and_partitions_change_nothing(
+    spark: SparkSession, make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings("index.max_document_share=0.9").index
     songs = random_songs(25)
     shuffled = frame(spark, songs[::-1]).repartition(6)
-    once, again = index_lyrics(frame(spark, songs), conf), index_lyrics(shuffled, conf)
+    once, again = index_lyrics(frame(spark, songs), settings), index_lyrics(shuffled, settings)
     spark.conf.set("spark.sql.shuffle.partitions", "5")
     try:
-        repeated = as_rows(again.lyric_index), as_rows(choose_keywords(again.term_weights, conf))
+        repeated = as_rows(again.lyric_index), as_rows(choose_keywords(again.term_weights, settings))
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", "1")
-    assert repeated == (as_rows(once.lyric_index), as_rows(choose_keywords(once.term_weights, conf)))
+    assert repeated == (as_rows(once.lyric_index), as_rows(choose_keywords(once.term_weights, settings)))

@@ -18,12 +18,12 @@ from pyspark.sql import functions as F
 
 import ingest as ingest_job
 from conftest import ROOT, as_rows
-from songmood.config import Config, Paths
-from songmood.corpus import list_files
-from songmood.errors import SongmoodError
-from songmood.ingest import Ingested, ingest_songs, read_records
-from songmood.run import Run, explain
-from songmood.store import Store
+from songmood.corpus.files import list_files
+from songmood.corpus.songs import Ingested, ingest_songs, read_records
+from songmood.engine.errors import UserError
+from songmood.engine.run import Run, explain
+from songmood.engine.store import Store
+from songmood.settings import PathsSettings, Settings
 from songmood.tables import REJECTS, SONGS
 
 FIXTURES = ROOT / "tests" / "fixtures" / "corpus"
@@ -439,14 +439,14 @@ def test_a_line_too_long_is_one_reject(spark: SparkSession, corpus: Callable[...
 def test_what_stops_a_run(
     spark: SparkSession, corpus: Callable[..., Path], files: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(SongmoodError, match=message):
+    with pytest.raises(UserError, match=message):
         read_records(spark, list_files(str(corpus(**files)), "songs"), LIMIT)
 
 
 def test_parquet_without_artist(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "songs").mkdir()
     pd.DataFrame({"_id": ["1"], "title": ["T"]}).to_parquet(tmp_path / "songs" / "a.parquet")
-    with pytest.raises(SongmoodError, match=r"a\.parquet has no column artist"):
+    with pytest.raises(UserError, match=r"a\.parquet has no column artist"):
         read_records(spark, list_files(str(tmp_path), "songs"), LIMIT)
 
 
@@ -461,24 +461,24 @@ def test_cut_gzip_is_explained_in_a_line(spark: SparkSession, corpus: Callable[.
     assert explain(error.value).startswith("a compressed file ends too early")
 
 
-def run_job(spark: SparkSession, config: Config, corpus: Path) -> Run:
+def run_job(spark: SparkSession, settings: Settings, corpus: Path) -> Run:
     """The job itself on a corpus, with a warehouse beside it."""
-    paths = Paths(corpus=str(corpus), warehouse=str(corpus / "warehouse"))
-    run = Run(config.model_copy(update={"paths": paths}), Store(str(paths.warehouse)), spark, "test")
+    paths = PathsSettings(corpus=str(corpus), warehouse=str(corpus / "warehouse"))
+    run = Run(settings.model_copy(update={"paths": paths}), Store(str(paths.warehouse)), spark, "test")
     run.do(ingest_job.STEP, "0" * 16)
     return run
 
 
 def test_too_many_rejects_stop_the_job(
-    spark: SparkSession, config: Config, corpus: Callable[..., Path]
+    spark: SparkSession, settings: Settings, corpus: Callable[..., Path]
 ) -> None:
     made = corpus(a__csv=HEADER + "1\tA\tT\n" * 4 + "2\tA\n")
-    with pytest.raises(SongmoodError, match=r"1 of 2 records cannot be read \(most: wrong_number_of_columns"):
-        run_job(spark, config, made)
+    with pytest.raises(UserError, match=r"1 of 2 records cannot be read \(most: wrong_number_of_columns"):
+        run_job(spark, settings, made)
 
 
 def test_a_tenth_of_broken_rows_stops_the_job_unless_it_may_pass(
-    spark: SparkSession, make_config: Callable[..., Config], corpus: Callable[..., Path]
+    spark: SparkSession, make_settings: Callable[..., Settings], corpus: Callable[..., Path]
 ) -> None:
     broken = ("{}\tA\n", '{}\tA\t"T\n', "{}\tA\tT\tmore\n", "\tA\tNo id {}\n")
     rows = [(broken[n // 10 % 4] if n % 10 == 0 else "{}\tA\tT\n").format(n) for n in range(400)]
@@ -486,9 +486,9 @@ def test_a_tenth_of_broken_rows_stops_the_job_unless_it_may_pass(
     line = (
         "40 of 400 records cannot be read (most: wrong_number_of_columns, e.g. in songs/a.csv): mend songs/"
     )
-    with pytest.raises(SongmoodError, match=re.escape(line)):
-        run_job(spark, make_config(), made)
-    record = run_job(spark, make_config("ingest.max_reject_share=0.1"), made).manifest["steps"][-1]
+    with pytest.raises(UserError, match=re.escape(line)):
+        run_job(spark, make_settings(), made)
+    record = run_job(spark, make_settings("ingest.max_reject_share=0.1"), made).manifest["steps"][-1]
     assert record["tables"]["songs"]["rows"] == 360
     assert record["tables"]["rejects"]["reasons"] == {
         "wrong_number_of_columns": 20,
@@ -498,11 +498,11 @@ def test_a_tenth_of_broken_rows_stops_the_job_unless_it_may_pass(
 
 
 def test_the_job_says_what_it_left_out(
-    spark: SparkSession, config: Config, corpus: Callable[..., Path]
+    spark: SparkSession, settings: Settings, corpus: Callable[..., Path]
 ) -> None:
     rows = "".join(f"{i}\tA\tT\n" for i in range(20))
     made = corpus(a__csv=HEADER + rows + "1\tA\tAgain\n" + "20\tA\n", README__md="about")
-    record = run_job(spark, config, made).manifest["steps"][-1]
+    record = run_job(spark, settings, made).manifest["steps"][-1]
     assert record["tables"]["songs"]["rows"] == 20
     assert record["tables"]["rejects"]["reasons"] == {"duplicate_song_id": 1, "wrong_number_of_columns": 1}
     assert ["README.md" in record["warnings"][0], "1 records repeat" in record["warnings"][1]] == [True, True]

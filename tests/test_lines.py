@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conftest import as_rows
-from songmood.lines import has_long_line, parse_json, read_lines, split_file
+from songmood.corpus.lines import has_long_line, parse_json, read_lines, split_file
 
 LIMIT = 100
 

@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from rapidfuzz import fuzz
 
 from conftest import ROOT, as_rows
-from songmood.config import Enrich, load_config
-from songmood.matching import VERSION_WORDS, match_names, telling_words, with_names
+from songmood.names.matching import VERSION_WORDS, match_names, telling_words, with_names
+from songmood.settings import EnrichSettings, load_settings
 
 Name = tuple[str | None, str | None]
 
@@ -64,23 +64,27 @@ LIVE: dict[Name, Name] = {("Angie", "Stones"): ("Angie (Live at Leeds)", "Stones
 
 
 @pytest.fixture(scope="module")
-def conf() -> Enrich:
-    return load_config(ROOT / "conf" / "base.yaml").enrich
+def settings() -> EnrichSettings:
+    return load_settings(ROOT / "conf" / "base.yaml").enrich
 
 
-def match_all(spark: SparkSession, conf: Enrich, *, backwards: bool = False) -> dict[str, dict[str, Any]]:
+def match_all(
+    spark: SparkSession, settings: EnrichSettings, *, backwards: bool = False
+) -> dict[str, dict[str, Any]]:
     """Every song above against every name above, by song."""
     songs = [*SAME, *OTHER, *NEAR, *TIED, *LIVE, ("Intro", "Various Artits")]
     known = [*SAME.values(), *OTHER.values(), *NEAR.values(), *LIVE.values(), *INTROS]
     known += [name for names in TIED.values() for name in names]
     names = names_of(spark, known[::-1]).repartition(3) if backwards else names_of(spark, known)
-    matches = match_names(songs_of(spark, songs[::-1] if backwards else songs), names, conf, heed_live=True)
+    matches = match_names(
+        songs_of(spark, songs[::-1] if backwards else songs), names, settings, heed_live=True
+    )
     return {row["song_id"]: row for row in as_rows(matches)}
 
 
 @pytest.fixture(scope="module")
-def matched(spark: SparkSession, conf: Enrich) -> dict[str, dict[str, Any]]:
-    return match_all(spark, conf)
+def matched(spark: SparkSession, settings: EnrichSettings) -> dict[str, dict[str, Any]]:
+    return match_all(spark, settings)
 
 
 def taken(matched: dict[str, dict[str, Any]]) -> dict[Name, Name]:
@@ -108,18 +112,18 @@ def test_a_near_miss_is_returned_with_what_it_lacks(matched: dict[str, dict[str,
 
 
 def test_order_and_partitions_change_nothing(
-    spark: SparkSession, conf: Enrich, matched: dict[str, dict[str, Any]]
+    spark: SparkSession, settings: EnrichSettings, matched: dict[str, dict[str, Any]]
 ) -> None:
-    assert match_all(spark, conf, backwards=True) == matched
+    assert match_all(spark, settings, backwards=True) == matched
 
 
 def test_a_live_version_is_the_song_itself_only_where_asked(
-    spark: SparkSession, conf: Enrich, matched: dict[str, dict[str, Any]]
+    spark: SparkSession, settings: EnrichSettings, matched: dict[str, dict[str, Any]]
 ) -> None:
     assert taken(matched).keys().isdisjoint(LIVE)
     songs = songs_of(spark, [*LIVE, ("Live and Let Die", "Wings")], heed_live=False)
     names = names_of(spark, [*LIVE.values(), ("(Live and Let Die)", "Wings")], heed_live=False)
-    rows = {row["song_id"]: row for row in as_rows(match_names(songs, names, conf, heed_live=False))}
+    rows = {row["song_id"]: row for row in as_rows(match_names(songs, names, settings, heed_live=False))}
     assert taken(rows) == LIVE | {("Live and Let Die", "Wings"): ("(Live and Let Die)", "Wings")}
 
 
@@ -130,24 +134,30 @@ MIXES: dict[Name, Name] = {
 }
 
 
-def test_a_mix_is_the_song_for_its_words_but_not_for_its_sound(spark: SparkSession, conf: Enrich) -> None:
+def test_a_mix_is_the_song_for_its_words_but_not_for_its_sound(
+    spark: SparkSession, settings: EnrichSettings
+) -> None:
     for heed in (True, False):
         songs = songs_of(spark, [*MIXES], heed_live=heed)
         names = names_of(spark, [*MIXES.values()], heed_live=heed)
-        rows = {row["song_id"]: row for row in as_rows(match_names(songs, names, conf, heed_live=heed))}
+        rows = {row["song_id"]: row for row in as_rows(match_names(songs, names, settings, heed_live=heed))}
         assert taken(rows) == ({} if heed else MIXES)
 
 
 @pytest.mark.parametrize("heed_live", [True, False])
-def test_a_song_in_another_language_is_another(spark: SparkSession, conf: Enrich, heed_live: bool) -> None:
+def test_a_song_in_another_language_is_another(
+    spark: SparkSession, settings: EnrichSettings, heed_live: bool
+) -> None:
     songs = songs_of(spark, [("Livin' La Vida (Spanish Version)", "Ricky")], heed_live=heed_live)
     names = names_of(spark, [("Livin' La Vida", "Ricky")], heed_live=heed_live)
-    rows = {row["song_id"]: row for row in as_rows(match_names(songs, names, conf, heed_live=heed_live))}
+    rows = {row["song_id"]: row for row in as_rows(match_names(songs, names, settings, heed_live=heed_live))}
     assert taken(rows) == {}
 
 
-def test_a_crowded_block_is_bounded_but_equal_names_are_found(spark: SparkSession, conf: Enrich) -> None:
-    bounded = conf.model_copy(update={"max_candidates": 5})
+def test_a_crowded_block_is_bounded_but_equal_names_are_found(
+    spark: SparkSession, settings: EnrichSettings
+) -> None:
+    bounded = settings.model_copy(update={"max_candidates": 5})
     songs = songs_of(spark, [("Intro", "Various Artists"), ("Intro", "Various Artits")])
     rows = {
         row["song_id"]: row
@@ -156,12 +166,12 @@ def test_a_crowded_block_is_bounded_but_equal_names_are_found(spark: SparkSessio
     assert taken(rows) == {("Intro", "Various Artists"): ("Intro", "Various Artists")}
 
 
-def test_names_that_are_not_there_match_nothing(spark: SparkSession, conf: Enrich) -> None:
+def test_names_that_are_not_there_match_nothing(spark: SparkSession, settings: EnrichSettings) -> None:
     halves: list[Name] = [(None, "A"), ("T", None), (None, None), ("", ""), ("!!!", "???"), ("(Live)", "A")]
     songs = songs_of(spark, halves, heed_live=False)
     names = names_of(spark, halves, heed_live=False)
     assert (songs.count(), names.count()) == (0, 0)
-    assert as_rows(match_names(songs, names, conf, heed_live=False)) == []
+    assert as_rows(match_names(songs, names, settings, heed_live=False)) == []
 
 
 @pytest.mark.parametrize(

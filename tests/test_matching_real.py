@@ -19,9 +19,9 @@ import pytest
 from anyascii import anyascii
 from rapidfuzz import fuzz
 
-from songmood.config import Config
-from songmood.matching import best_match
-from songmood.names import normalise_title
+from songmood.names.matching import best_match
+from songmood.names.normalize import normalize_title
+from songmood.settings import Settings
 
 
 class Pair(NamedTuple):
@@ -55,7 +55,7 @@ def labelled_pairs(songs: list[tuple[str, str]], chance: random.Random) -> list[
     by_artist, by_title = defaultdict(list), defaultdict(set)
     for title, artist in songs:
         by_artist[artist].append(title)
-        by_title[normalise_title(title)].add(artist)
+        by_title[normalize_title(title)].add(artist)
     pairs = []
 
     def add(title: str, artist: str, other_title: str, other_artist: str, same: bool, kind: str) -> None:
@@ -114,11 +114,11 @@ def scores(pairs: list[Pair], accepted: np.ndarray) -> tuple[float, float]:
 
 
 def test_precision_and_recall_on_real_titles(
-    config: Config, shared_data: Path, capsys: pytest.CaptureFixture[str]
+    settings: Settings, shared_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pairs = labelled_pairs(real_songs(shared_data), random.Random(12))
     assert len(pairs) >= 600
-    found = [best_match(p.title, p.artist, [(p.other_title, p.other_artist)], config.enrich) for p in pairs]
+    found = [best_match(p.title, p.artist, [(p.other_title, p.other_artist)], settings.enrich) for p in pairs]
     ours = np.array([match is not None and match.accepted for match in found])
     precision, recall = scores(pairs, ours)
     with capsys.disabled():

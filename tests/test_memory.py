@@ -3,7 +3,7 @@ import sys
 
 TAKE_AND_GIVE_BACK = """
 import time
-from songmood.memory import peak_memory
+from songmood.engine.memory import peak_memory
 
 with peak_memory(every_seconds=0.02) as peak:
     before = peak()

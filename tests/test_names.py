@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from songmood.names import normalise_artist, normalise_title, normalised_artist, normalised_title, unescaped
+from songmood.names.normalize import (
+    normalize_artist,
+    normalize_title,
+    normalized_artist,
+    normalized_title,
+    unescaped,
+)
 
 WORDS = [
     *(
@@ -89,7 +95,7 @@ TEXT = st.text(max_size=40) | st.lists(st.sampled_from(WORDS), max_size=8).map("
     ],
 )
 def test_titles(raw: str | None, expected: str) -> None:
-    assert normalise_title(raw) == expected
+    assert normalize_title(raw) == expected
 
 
 @pytest.mark.parametrize(
@@ -112,17 +118,17 @@ def test_titles(raw: str | None, expected: str) -> None:
     ],
 )
 def test_artists(raw: str | None, expected: str) -> None:
-    assert normalise_artist(raw) == expected
+    assert normalize_artist(raw) == expected
 
 
 @settings(max_examples=300, deadline=None)
 @given(TEXT)
 @example("f.e.a.t. x y")
 @example("a ft. b.c. - 2009 remaster")
-def test_normalising_settles_on_plain_text(text: str) -> None:
-    for normalise in (normalise_title, normalise_artist):
-        once = normalise(text)
-        assert normalise(once) == once
+def test_normalizing_settles_on_plain_text(text: str) -> None:
+    for normalize in (normalize_title, normalize_artist):
+        once = normalize(text)
+        assert normalize(once) == once
         assert once == once.strip()
         assert not any(unicodedata.category(c)[0] in "PSZC" and c != " " for c in once)
         assert not any("\u0300" <= c <= "\u036f" for c in unicodedata.normalize("NFD", once))
@@ -132,7 +138,7 @@ def test_columns_are_never_null(spark: SparkSession) -> None:
     frame = spark.createDataFrame(
         [("The Café", "Déjà Vu (Mono)"), (None, None)], "artist string, title string"
     )
-    rows = frame.select(normalised_artist(F.col("artist")), normalised_title(F.col("title"))).collect()
+    rows = frame.select(normalized_artist(F.col("artist")), normalized_title(F.col("title"))).collect()
     assert [tuple(row) for row in rows] == [("cafe", "deja vu"), ("", "")]
 
 

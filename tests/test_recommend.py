@@ -12,8 +12,8 @@ from pyspark.sql import DataFrame, SparkSession
 from sklearn.metrics.pairwise import cosine_similarity
 
 from conftest import ROOT, as_rows
-from songmood import recommend
-from songmood.config import Config, load_config
+from songmood.settings import Settings, load_settings
+from songmood.steps import recommend
 from songmood.tables import (
     CLUSTERS,
     DEDUPED,
@@ -128,12 +128,12 @@ def corpus(spark: SparkSession) -> Corpus:
 
 
 @pytest.fixture(scope="module")
-def base() -> Config:
-    return load_config(ROOT / "conf" / "base.yaml")
+def base() -> Settings:
+    return load_settings(ROOT / "conf" / "base.yaml")
 
 
 @pytest.fixture(scope="module")
-def recommended(corpus: Corpus, base: Config) -> pd.DataFrame:
+def recommended(corpus: Corpus, base: Settings) -> pd.DataFrame:
     pairs = recommend.compare_songs(corpus.songs, [corpus.vectors], base.recommend)
     ranked = recommend.rerank(pairs, base.recommend.semantic_weight, base.recommend.top_n)
     table = recommend.explain(ranked, corpus.songs, corpus.moods_table, corpus.clusters_table)
@@ -143,7 +143,7 @@ def recommended(corpus: Corpus, base: Config) -> pd.DataFrame:
 
 
 def test_songs_ranks_and_scores_are_those_of_scikit_learn(
-    corpus: Corpus, base: Config, recommended: pd.DataFrame
+    corpus: Corpus, base: Settings, recommended: pd.DataFrame
 ) -> None:
     best = corpus.oracle(base.recommend.semantic_weight, base.recommend.top_n)
     assert set(recommended["seed_song_id"]) == set(best)
@@ -185,7 +185,7 @@ def test_reasons_say_what_is_shared(corpus: Corpus, recommended: pd.DataFrame) -
 
 
 def test_blocks_order_and_partitions_change_nothing(
-    spark: SparkSession, corpus: Corpus, base: Config, make_config: Callable[..., Config]
+    spark: SparkSession, corpus: Corpus, base: Settings, make_settings: Callable[..., Settings]
 ) -> None:
     whole = recommend.compare_songs(corpus.songs, [corpus.vectors], base.recommend)
     shuffled = recommend.weigh_songs(
@@ -194,7 +194,7 @@ def test_blocks_order_and_partitions_change_nothing(
     spark.conf.set("spark.sql.shuffle.partitions", "3")
     try:
         blocks = recommend.compare_songs(
-            shuffled, [corpus.vectors], make_config("recommend.block_songs=12").recommend
+            shuffled, [corpus.vectors], make_settings("recommend.block_songs=12").recommend
         )
         assert as_rows(blocks) == as_rows(whole)
     finally:
@@ -202,9 +202,9 @@ def test_blocks_order_and_partitions_change_nothing(
 
 
 def test_few_query_terms_bound_the_candidates_and_scores_stay_whole_cosines(
-    corpus: Corpus, make_config: Callable[..., Config]
+    corpus: Corpus, make_settings: Callable[..., Settings]
 ) -> None:
-    settings = make_config("recommend.query_terms=2", "recommend.candidates=4").recommend
+    settings = make_settings("recommend.query_terms=2", "recommend.candidates=4").recommend
     pairs = recommend.compare_songs(corpus.songs, [corpus.vectors], settings).toPandas()
     assert pairs.groupby("seed_song_id").size().max() == 4
     for row in pairs.itertuples():
@@ -215,7 +215,7 @@ def test_few_query_terms_bound_the_candidates_and_scores_stay_whole_cosines(
 
 
 def test_equal_scores_go_by_song_id_and_a_missing_vector_counts_as_nothing(
-    spark: SparkSession, base: Config
+    spark: SparkSession, base: Settings
 ) -> None:
     weights = pd.DataFrame(1.0, index=["d", "b", "c", "a"], columns=["rain"])
     songs = recommend.weigh_songs(
@@ -243,9 +243,9 @@ def test_equal_scores_go_by_song_id_and_a_missing_vector_counts_as_nothing(
 
 
 def test_precision_is_counted_among_held_out_songs_alone(
-    spark: SparkSession, corpus: Corpus, make_config: Callable[..., Config]
+    spark: SparkSession, corpus: Corpus, make_settings: Callable[..., Settings]
 ) -> None:
-    settings = make_config("recommend.semantic_weight=1").recommend
+    settings = make_settings("recommend.semantic_weight=1").recommend
     held = [song_id(i) for i in range(16)]
     held_out = spark.createDataFrame(
         [(song, corpus.moods[song]) for song in held], "song_id string, mood string"
@@ -299,7 +299,7 @@ def test_held_out_songs_are_those_that_training_tested_on(spark: SparkSession) -
     ]
 
 
-def test_without_an_index_or_labels_the_tables_are_empty(spark: SparkSession, base: Config) -> None:
+def test_without_an_index_or_labels_the_tables_are_empty(spark: SparkSession, base: Settings) -> None:
     songs = recommend.weigh_songs(
         spark.createDataFrame([], LYRIC_INDEX.schema), spark.createDataFrame([], DEDUPED.schema)
     )

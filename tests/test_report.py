@@ -14,8 +14,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from conftest import ROOT
-from songmood.config import Config, load_config
-from songmood.report import READS, render_report, summarise
+from songmood.report import READS, render_report, summarize
+from songmood.settings import Settings, load_settings
 from songmood.tables import AUDIO, DEDUPED, FILTERED, MODEL_METRICS, TABLES
 
 EVIL = "<script>alert(1)</script>"
@@ -42,7 +42,7 @@ def step_record(step: str, tables: dict[str, Any], **more: Any) -> dict[str, Any
     }
 
 
-def manifest(steps: list[dict[str, Any]], config: Config) -> dict[str, Any]:
+def manifest(steps: list[dict[str, Any]], settings: Settings) -> dict[str, Any]:
     return {
         "run_id": "20250101-000000-test",
         "state": "running",
@@ -52,7 +52,7 @@ def manifest(steps: list[dict[str, Any]], config: Config) -> dict[str, Any]:
         "master": "local[2]",
         "packages": {"pyspark": "3.5"},
         "seed": 7,
-        "settings": config.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json"),
         "steps": steps,
     }
 
@@ -262,8 +262,8 @@ def filled(spark: SparkSession) -> dict[str, DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def base() -> Config:
-    return load_config(
+def base() -> Settings:
+    return load_settings(
         ROOT / "conf" / "base.yaml",
         [],
         [
@@ -276,14 +276,14 @@ def base() -> Config:
 
 
 @pytest.fixture(scope="module")
-def frames(spark: SparkSession, base: Config) -> dict[str, pd.DataFrame]:
+def frames(spark: SparkSession, base: Settings) -> dict[str, pd.DataFrame]:
     tables = filled(spark)
     assert set(READS) < set(tables)
-    return {name: frame.toPandas() for name, frame in summarise(tables, base).items()}
+    return {name: frame.toPandas() for name, frame in summarize(tables, base).items()}
 
 
 @pytest.fixture(scope="module")
-def page(frames: dict[str, pd.DataFrame], base: Config) -> str:
+def page(frames: dict[str, pd.DataFrame], base: Settings) -> str:
     return render_report(frames, manifest(STEPS, base), base.model_dump(mode="json"))
 
 
@@ -299,7 +299,7 @@ def figures(page: str) -> list[dict[str, Any]]:
     return [json.loads(text) for text in found]
 
 
-def test_what_is_read_is_bounded(frames: dict[str, pd.DataFrame], base: Config) -> None:
+def test_what_is_read_is_bounded(frames: dict[str, pd.DataFrame], base: Settings) -> None:
     assert len(frames["map"]) == base.report.map_songs
     assert frames["seeds"]["seed_song_id"].nunique() == base.report.seed_songs
     assert frames["seeds"].groupby("seed_song_id").size().eq(base.report.recommendations).all()
@@ -336,7 +336,7 @@ def rows_of(part: str) -> list[str]:
 
 
 def test_the_funnel_stands_beside_the_papers(
-    page: str, no_frames: dict[str, pd.DataFrame], base: Config
+    page: str, no_frames: dict[str, pd.DataFrame], base: Settings
 ) -> None:
     part = part_of(page, "Beside the paper")
     assert "This run asks for a Spotify id, a Last.fm id, English;" in words(part)
@@ -420,11 +420,11 @@ def test_borderline_pairs_are_one_of_each_combination_on_both_sides(
     )
 
 
-def test_another_seed_picks_another_pair_of_a_combination(spark: SparkSession, base: Config) -> None:
+def test_another_seed_picks_another_pair_of_a_combination(spark: SparkSession, base: Settings) -> None:
     tables, picked = filled(spark), set()
     for seed in range(6):
-        config = base.model_copy(update={"seed": seed})
-        found = summarise(tables, config)["borderline"].where("similarity = 0.96").collect()
+        settings = base.model_copy(update={"seed": seed})
+        found = summarize(tables, settings)["borderline"].where("similarity = 0.96").collect()
         picked |= {row["song_id"] for row in found}
         assert len(found) == 1
     assert 1 < len(picked) <= 3
@@ -477,7 +477,7 @@ def test_labels_show_what_other_rules_would_leave(page: str) -> None:
 
 
 def test_other_rules_stand_where_this_one_labels_nobody(
-    no_frames: dict[str, pd.DataFrame], frames: dict[str, pd.DataFrame], base: Config
+    no_frames: dict[str, pd.DataFrame], frames: dict[str, pd.DataFrame], base: Settings
 ) -> None:
     unlabelled = {**no_frames, "label_choices": frames["label_choices"]}
     text = render_report(unlabelled, manifest(STEPS, base), base.model_dump(mode="json"))
@@ -494,7 +494,9 @@ def test_topics_show_what_was_tried(page: str) -> None:
     assert "20 of 29 are shown" in page
 
 
-def test_names_from_the_corpus_are_escaped(page: str, frames: dict[str, pd.DataFrame], base: Config) -> None:
+def test_names_from_the_corpus_are_escaped(
+    page: str, frames: dict[str, pd.DataFrame], base: Settings
+) -> None:
     # every song on the map and among the seeds
     shown = {
         **frames,
@@ -524,8 +526,8 @@ def test_figures_are_what_they_say(page: str) -> None:
         "pairs by similarity",
         "reliability of the final model",
         "training and validation loss of modified tbert, adamw",
-        "map of songs coloured by mood",
-        "map of songs coloured by cluster",
+        "map of songs colored by mood",
+        "map of songs colored by cluster",
         "silhouette by number of clusters",
         "distortion by number of clusters",
     ]
@@ -552,14 +554,14 @@ def test_there_are_no_lyrics_on_the_page(page: str, frames: dict[str, pd.DataFra
 
 
 @pytest.fixture(scope="module")
-def no_frames(spark: SparkSession, base: Config) -> dict[str, pd.DataFrame]:
+def no_frames(spark: SparkSession, base: Settings) -> dict[str, pd.DataFrame]:
     tables = {name: spark.createDataFrame([], TABLES[name].schema) for name in READS}
-    return {name: frame.toPandas() for name, frame in summarise(tables, base).items()}
+    return {name: frame.toPandas() for name, frame in summarize(tables, base).items()}
 
 
 @pytest.mark.parametrize("steps", [[], STEPS])
 def test_with_all_tables_empty_each_part_says_why(
-    no_frames: dict[str, pd.DataFrame], base: Config, steps: list[dict[str, Any]]
+    no_frames: dict[str, pd.DataFrame], base: Settings, steps: list[dict[str, Any]]
 ) -> None:
     text = without_plotly(render_report(no_frames, manifest(steps, base), base.model_dump(mode="json")))
     for part in ("No labels in this run", "No topics", "nothing to map", "Nothing is recommended"):
@@ -573,10 +575,10 @@ def test_with_all_tables_empty_each_part_says_why(
 
 
 def test_the_same_tables_make_the_same_page(
-    spark: SparkSession, page: str, frames: dict[str, pd.DataFrame], base: Config
+    spark: SparkSession, page: str, frames: dict[str, pd.DataFrame], base: Settings
 ) -> None:
     shuffled = {name: frame.repartition(3).orderBy(frame.columns[1]) for name, frame in filled(spark).items()}
-    again = {name: frame.toPandas() for name, frame in summarise(shuffled, base).items()}
+    again = {name: frame.toPandas() for name, frame in summarize(shuffled, base).items()}
     assert render_report(again, manifest(STEPS, base), base.model_dump(mode="json")) == page
 
 

@@ -15,11 +15,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from conftest import ROOT
-from songmood import config as settings
-from songmood.errors import SongmoodError
-from songmood.report.figures import optimiser_curves
+from songmood.audio import AUDIO_FEATURES
+from songmood.engine.errors import UserError
+from songmood.engine.store import Store
+from songmood.report.figures import optimizer_curves
 from songmood.report.table1 import render_table1
-from songmood.reproduce import (
+from songmood.settings import Settings
+from songmood.steps.reproduce import (
     Units,
     folder_of,
     learning_rows,
@@ -29,8 +31,7 @@ from songmood.reproduce import (
     table_rows,
     write_table,
 )
-from songmood.store import Store
-from songmood.tables import AUDIO_FEATURES, METRICS
+from songmood.tables import METRICS
 from tiny_encoder import HAPPY, NEUTRAL, SAD, WIDTH, write_tiny_encoder
 
 SETTINGS = (
@@ -62,37 +63,35 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def config() -> settings.Config:
+def settings() -> Settings:
     grid = f"reproduce.optimizers={json.dumps({name: list(rates) for name, rates in GRID.items()})}"
-    return settings.load_config(ROOT / "conf" / "base.yaml", [], (*SETTINGS, grid))
+    return settings.load_settings(ROOT / "conf" / "base.yaml", [], (*SETTINGS, grid))
 
 
 @pytest.fixture(scope="module")
 def done(
-    encoder: Path, config: settings.Config, tmp_path_factory: pytest.TempPathFactory
+    encoder: Path, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Units, list[str]]:
     songs = made_songs()
     units = Units(
-        Store(str(tmp_path_factory.mktemp("warehouse"))), folder_of(songs, config, "code", "encoder")
+        Store(str(tmp_path_factory.mktemp("warehouse"))), folder_of(songs, settings, "code", "encoder")
     )
     said: list[str] = []
-    reproduce(songs, encoder, config, units, said.append)
+    reproduce(songs, encoder, settings, units, said.append)
     return units, said
 
 
-def test_every_unit_is_done_once(
-    done: tuple[Units, list[str]], encoder: Path, config: settings.Config
-) -> None:
+def test_every_unit_is_done_once(done: tuple[Units, list[str]], encoder: Path, settings: Settings) -> None:
     units, said = done
     folds, seeds, models = 5, 2, 3
     assert len(said) == len(set(said)) == folds * seeds * models + seeds + len(GRID["sgd"]) + 1
     again: list[str] = []
-    reproduce(made_songs(), encoder, config, units, again.append)
+    reproduce(made_songs(), encoder, settings, units, again.append)
     assert again == []
 
 
 def test_what_was_stopped_goes_on(
-    done: tuple[Units, list[str]], encoder: Path, config: settings.Config, tmp_path: Path
+    done: tuple[Units, list[str]], encoder: Path, settings: Settings, tmp_path: Path
 ) -> None:
     units, _ = done
     fresh = Units(Store(str(tmp_path)), units.folder)
@@ -108,61 +107,61 @@ def test_what_was_stopped_goes_on(
             raise Stopped
 
     with pytest.raises(Stopped):
-        reproduce(made_songs(), encoder, config, fresh, stop_after_four)
-    reproduce(made_songs(), encoder, config, fresh, said.append)
+        reproduce(made_songs(), encoder, settings, fresh, stop_after_four)
+    reproduce(made_songs(), encoder, settings, fresh, said.append)
     assert len(said) == len(done[1])
-    for model in config.reproduce.models:
+    for model in settings.reproduce.models:
         one, other = (pool(of, model, 5, 1) for of in (units, fresh))
         assert one is not None
         assert other is not None
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
 
 
-def test_other_songs_settings_or_code_are_other_units(config: settings.Config) -> None:
+def test_other_songs_settings_or_code_are_other_units(settings: Settings) -> None:
     songs = made_songs()
-    folder = folder_of(songs, config, "code", "encoder")
+    folder = folder_of(songs, settings, "code", "encoder")
 
     def after(**train: Any) -> str:
-        changed = config.train.model_copy(update=train)
-        return folder_of(songs, config.model_copy(update={"train": changed}), "code", "encoder")
+        changed = settings.train.model_copy(update=train)
+        return folder_of(songs, settings.model_copy(update={"train": changed}), "code", "encoder")
 
-    assert folder_of(made_songs(), config, "code", "encoder") == folder
-    assert folder_of(made_songs(), config, "other code", "encoder") != folder
-    assert folder_of(songs, config, "code", "other encoder") != folder
-    assert folder_of(songs.assign(mood="sad"), config, "code", "encoder") != folder
+    assert folder_of(made_songs(), settings, "code", "encoder") == folder
+    assert folder_of(made_songs(), settings, "other code", "encoder") != folder
+    assert folder_of(songs, settings, "code", "other encoder") != folder
+    assert folder_of(songs.assign(mood="sad"), settings, "code", "encoder") != folder
     assert after(dropout=0.5) != folder
     assert after(fold=3, models=("majority", "modified_tbert")) == folder
     assert after(refit=False, bootstrap_samples=7) == folder
 
 
 def test_what_cannot_be_compared_is_said_before_any_work(
-    encoder: Path, config: settings.Config, tmp_path: Path
+    encoder: Path, settings: Settings, tmp_path: Path
 ) -> None:
     units, said = Units(Store(str(tmp_path)), "units"), list[str]()
     songs = made_songs()
     sad = songs["mood"] == "sad"
     # ten songs and seven artists: some seed's fold has none of them
     few = pd.concat([songs[~sad], songs[sad].head(10).assign(artist=[f"sad {i % 7}" for i in range(10)])])
-    more = config.model_copy(update={"reproduce": config.reproduce.model_copy(update={"folds": 10})})
+    more = settings.model_copy(update={"reproduce": settings.reproduce.model_copy(update={"folds": 10})})
     for of, asked, why in (
-        (songs.head(0), config, "no labelled songs"),
+        (songs.head(0), settings, "no labelled songs"),
         (songs, more, "10 folds of 0.2 of the songs would test some twice"),
-        (few.reset_index(drop=True), config, "no sad song for .*: its 7 artists are too few"),
+        (few.reset_index(drop=True), settings, "no sad song for .*: its 7 artists are too few"),
     ):
-        with pytest.raises(SongmoodError, match=why):
+        with pytest.raises(UserError, match=why):
             reproduce(of, encoder, asked, units, said.append)
     assert said == []
 
 
 def test_models_that_cannot_be_trained_are_told_once(
-    encoder: Path, config: settings.Config, tmp_path: Path
+    encoder: Path, settings: Settings, tmp_path: Path
 ) -> None:
     nothing: dict[str, None] = dict.fromkeys(("lyrics", "embedding", "topic_weights"))
     songs = made_songs().assign(**nothing, **dict.fromkeys(AUDIO_FEATURES, 0.5))
     songs["valence"] = (songs["mood"] == "happy") * 0.5
     models = ("tfidf_logistic", "modified_tbert_no_audio", "base_network")
     few = {"models": models, "seeds": (1, 2), "folds": 2, "learning_shares": (), "optimizers": GRID}
-    asked = config.model_copy(update={"reproduce": config.reproduce.model_copy(update=few)})
+    asked = settings.model_copy(update={"reproduce": settings.reproduce.model_copy(update=few)})
     said: list[str] = []
     reproduce(songs, encoder, asked, Units(Store(str(tmp_path)), "units"), said.append)
     assert [line for line in said if "too few lyrics" in line] == [said[1]]
@@ -172,12 +171,12 @@ def test_models_that_cannot_be_trained_are_told_once(
 
 
 def test_a_rare_mood_stays_in_a_small_share_of_the_songs(
-    encoder: Path, config: settings.Config, tmp_path: Path
+    encoder: Path, settings: Settings, tmp_path: Path
 ) -> None:
     songs = made_songs().assign(artist=[f"artist {i}" for i in range(120)])
     songs = songs.drop(songs.index[songs["mood"] == "sad"][11:])
     few = {"models": ("tfidf_logistic",), "seeds": (1, 2, 3), "learning_shares": (0.1,), "optimizers": {}}
-    asked = config.model_copy(update={"reproduce": config.reproduce.model_copy(update=few)})
+    asked = settings.model_copy(update={"reproduce": settings.reproduce.model_copy(update=few)})
     units = Units(Store(str(tmp_path)), "units")
     reproduce(songs, encoder, asked, units, lambda _: None)  # by scikit-learn, which asks for two moods
     assert [row["songs"] for row in learning_rows(units, asked)][:3] == [4 + 1] * 3  # of 42 and 8
@@ -191,11 +190,9 @@ def test_every_song_is_tested_once_a_seed(done: tuple[Units, list[str]]) -> None
     assert pool(done[0], "tfidf_logistic", 5, 9) is None
 
 
-def test_the_table_has_gains_with_their_errors(
-    done: tuple[Units, list[str]], config: settings.Config
-) -> None:
+def test_the_table_has_gains_with_their_errors(done: tuple[Units, list[str]], settings: Settings) -> None:
     songs = made_songs()
-    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), config)
+    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), settings)
     assert [row["model"] for row in rows] == ["majority", "tfidf_logistic", "modified_tbert"]
     majority, baseline, tbert = rows
     assert baseline["gain"] is None
@@ -224,9 +221,9 @@ def test_the_table_has_gains_with_their_errors(
 
 
 def test_the_table_is_of_the_songs_tested_where_folds_are_few(
-    done: tuple[Units, list[str]], config: settings.Config
+    done: tuple[Units, list[str]], settings: Settings
 ) -> None:
-    two = config.model_copy(update={"reproduce": config.reproduce.model_copy(update={"folds": 2})})
+    two = settings.model_copy(update={"reproduce": settings.reproduce.model_copy(update={"folds": 2})})
     songs = made_songs()
     rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), two)
     pooled = [p for seed in (1, 2) if (p := pool(done[0], "majority", 2, seed)) is not None]
@@ -240,24 +237,22 @@ def test_the_table_is_of_the_songs_tested_where_folds_are_few(
             assert low <= row[name] <= high
 
 
-def test_the_learning_curve_and_the_optimisers(
-    done: tuple[Units, list[str]], config: settings.Config
-) -> None:
-    learning = learning_rows(done[0], config)
+def test_the_learning_curve_and_the_optimizers(done: tuple[Units, list[str]], settings: Settings) -> None:
+    learning = learning_rows(done[0], settings)
     assert [(row["model"], row["seed"]) for row in learning] == [("tfidf_logistic", s) for s in (1, 2, 1, 2)]
     assert learning[0]["songs"] == learning[1]["songs"]  # the seeds meet in a point
     assert learning[0]["songs"] * 2 == pytest.approx(learning[2]["songs"], abs=1)
-    none = config.reproduce.model_copy(update={"learning_shares": ()})
-    assert learning_rows(done[0], config.model_copy(update={"reproduce": none})) == []
-    curves = list(optimizer_curves(done[0], config))
+    none = settings.reproduce.model_copy(update={"learning_shares": ()})
+    assert learning_rows(done[0], settings.model_copy(update={"reproduce": none})) == []
+    curves = list(optimizer_curves(done[0], settings))
     assert [(curve["optimizer"], curve["seed"]) for curve in curves] == [("sgd", 1), ("sgd", 2)]
     assert len({curve["rate"] for curve in curves}) == 1
 
 
-def test_the_table_reads_beside_the_papers(done: tuple[Units, list[str]], config: settings.Config) -> None:
+def test_the_table_reads_beside_the_papers(done: tuple[Units, list[str]], settings: Settings) -> None:
     songs = made_songs()
-    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), config)
-    text = write_table(rows, learning_rows(done[0], config), list(optimizer_curves(done[0], config)))
+    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), settings)
+    text = write_table(rows, learning_rows(done[0], settings), list(optimizer_curves(done[0], settings)))
     lines: list[list[Any]] = [line.split(" | ") for line in text.splitlines()]
     assert lines[4][-1].startswith("76.4 / 79.2 / 85.6")
     assert {len(line) for line in lines[:5]} == {14}
@@ -271,19 +266,17 @@ def test_seeds_of_unlike_epochs_meet_in_a_point() -> None:
         for seed, step in ((1, 19), (2, 18), (1, 38), (2, 36))
     ]
     points = pd.DataFrame(rows, columns=["optimizer", "rate", "seed", "step", "loss", "split"])
-    _, validation = optimiser_curves(points)
+    _, validation = optimizer_curves(points)
     (_, line) = json.loads(validation["figure"].unescape())["data"]
     assert line["x"] == [18, 37]
     assert line["y"] == [0.65, 0.65]
 
 
-def test_the_page_shows_table_curve_and_optimisers(
-    done: tuple[Units, list[str]], config: settings.Config
-) -> None:
+def test_the_page_shows_table_curve_and_optimizers(done: tuple[Units, list[str]], settings: Settings) -> None:
     songs = made_songs()
-    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), config)
-    run = {"run_id": "<b>r</b>", "settings": config.model_dump(mode="json")}
-    learning, curves = learning_rows(done[0], config), list(optimizer_curves(done[0], config))
+    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), settings)
+    run = {"run_id": "<b>r</b>", "settings": settings.model_dump(mode="json")}
+    learning, curves = learning_rows(done[0], settings), list(optimizer_curves(done[0], settings))
     page = render_table1(rows, learning, curves, run)
     assert "<b>r</b>" not in page
     charts = re.findall(r'<div class="chart" role="img" aria-label="([^"]+)">', page)

@@ -13,12 +13,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from conftest import ROOT
-from songmood import run as run_module
-from songmood.config import Config
-from songmood.errors import SongmoodError, explain
-from songmood.fingerprint import code_fingerprint, fingerprints
-from songmood.run import Run, Step, choose, place
-from songmood.store import Store
+from songmood.engine import run as run_module
+from songmood.engine.errors import UserError, explain
+from songmood.engine.fingerprint import code_fingerprint, fingerprints
+from songmood.engine.run import Run, Step, choose, place
+from songmood.engine.store import Store
+from songmood.settings import Settings
 from songmood.tables import TABLES
 
 done: list[str] = []
@@ -26,7 +26,7 @@ done: list[str] = []
 
 def make_labels(run: Run) -> None:
     done.append("label")
-    rows = run.spark.range(run.config.label.min_tags).select(
+    rows = run.spark.range(run.settings.label.min_tags).select(
         F.col("id").cast("string").alias("song_id"),
         F.lit("happy").alias("mood"),
         F.lit("happy").alias("tag"),
@@ -43,7 +43,7 @@ def make_tokens(run: Run) -> None:
 
 
 def fail(run: Run) -> None:
-    raise SongmoodError("nothing to do here; set text.stem")
+    raise UserError("nothing to do here; set text.stem")
 
 
 LABEL = Step("label", "make labels", make_labels, writes=("labelled",), sections=("label",))
@@ -53,7 +53,7 @@ STEPS = (LABEL, TEXT)
 
 @pytest.fixture
 def start(
-    spark: SparkSession, tmp_path: Path, make_config: Callable[..., Config]
+    spark: SparkSession, tmp_path: Path, make_settings: Callable[..., Settings]
 ) -> Callable[..., tuple[int, dict[str, object]]]:
     def run_steps(
         *settings: str, steps: tuple[Step, ...] = STEPS, first: int = 0
@@ -62,9 +62,9 @@ def start(
         corpus = tmp_path / "corpus"
         (corpus / "songs").mkdir(parents=True, exist_ok=True)
         (corpus / "songs" / "songs.csv").write_text("_id\n")
-        config = place(make_config(f"paths.corpus={corpus}", f"paths.warehouse={tmp_path}/w", *settings))
+        settings = place(make_settings(f"paths.corpus={corpus}", f"paths.warehouse={tmp_path}/w", *settings))
         run_id = f"run-{len(list(tmp_path.glob('w/runs/*')))}"
-        code = run_module._execute(steps[first:], steps, config, run_id)
+        code = run_module._execute(steps[first:], steps, settings, run_id)
         return code, json.loads((tmp_path / "w" / "runs" / run_id / "manifest.json").read_text())
 
     return run_steps
@@ -141,35 +141,35 @@ def test_the_manifest_says_what_happened(start: Callable[..., tuple[int, dict[st
 
 
 def test_a_corpus_that_is_not_there_stops_before_anything(
-    start: Callable[..., tuple[int, dict[str, object]]], tmp_path: Path, config: Config
+    start: Callable[..., tuple[int, dict[str, object]]], tmp_path: Path, settings: Settings
 ) -> None:
     from_outside = Step("ingest", "read", make_labels, writes=("songs",), outside=lambda _: "")
     for corpus, says in ((tmp_path / "none", "no corpus folder"), (tmp_path, "no song files")):
-        paths = config.paths.model_copy(update={"corpus": str(corpus), "warehouse": str(tmp_path / "w2")})
-        with pytest.raises(SongmoodError, match=says):
-            run_module._execute((from_outside,), STEPS, config.model_copy(update={"paths": paths}), "r")
+        paths = settings.paths.model_copy(update={"corpus": str(corpus), "warehouse": str(tmp_path / "w2")})
+        with pytest.raises(UserError, match=says):
+            run_module._execute((from_outside,), STEPS, settings.model_copy(update={"paths": paths}), "r")
 
 
 def test_fingerprints_follow_code_settings_and_inputs(
-    config: Config, make_config: Callable[..., Config]
+    settings: Settings, make_settings: Callable[..., Settings]
 ) -> None:
-    plain = fingerprints(STEPS, config)
-    assert plain == fingerprints(STEPS, config)
-    assert fingerprints(STEPS, make_config("seed=8")) != plain
-    other_label = fingerprints(STEPS, make_config("label.top_k=4"))
+    plain = fingerprints(STEPS, settings)
+    assert plain == fingerprints(STEPS, settings)
+    assert fingerprints(STEPS, make_settings("seed=8")) != plain
+    other_label = fingerprints(STEPS, make_settings("label.top_k=4"))
     assert other_label["label"] != plain["label"]
     assert other_label["text"] != plain["text"]
     elsewhere = Step(
         "text", "make tokens", make_tokens, ("labelled",), ("tokens",), ("text",), lambda _: "files"
     )
-    assert fingerprints((LABEL, elsewhere), config)["text"] != plain["text"]
+    assert fingerprints((LABEL, elsewhere), settings)["text"] != plain["text"]
     assert code_fingerprint(LABEL) != code_fingerprint(TEXT)
 
 
 def test_a_command_starts_without_what_is_slow_to_import() -> None:
     code = (
         "import sys; sys.path.insert(0, 'jobs'); import all; from pathlib import Path;"
-        "from songmood.config import load_config; from songmood.fingerprint import fingerprints;"
+        "from songmood.settings import load_config; from songmood.engine.fingerprint import fingerprints;"
         "known = fingerprints(all.STEPS, load_config(Path('conf/base.yaml'), [], ['paths.corpus=conf']));"
         "print(len(known), {'torch', 'transformers', 'sklearn', 'gensim'} & set(sys.modules))"
     )
@@ -181,16 +181,16 @@ def test_choose_names_the_nearest_step() -> None:
     assert choose(STEPS, None, None) == list(STEPS)
     assert choose(STEPS, "text", None) == [TEXT]
     assert choose(STEPS, None, "label") == [LABEL]
-    with pytest.raises(SongmoodError, match="did you mean label"):
+    with pytest.raises(UserError, match="did you mean label"):
         choose(STEPS, "labell", None)
-    with pytest.raises(SongmoodError, match="--from text comes after --until label"):
+    with pytest.raises(UserError, match="--from text comes after --until label"):
         choose(STEPS, "text", "label")
 
 
-def test_the_demo_has_a_warehouse_of_its_own(make_config: Callable[..., Config]) -> None:
-    assert place(make_config()).paths.warehouse == "demo/warehouse"
-    assert place(make_config("paths.corpus=x")).paths.warehouse == "warehouse"
-    assert place(make_config("paths.corpus=x", "paths.warehouse=y")).paths.warehouse == "y"
+def test_the_demo_has_a_warehouse_of_its_own(make_settings: Callable[..., Settings]) -> None:
+    assert place(make_settings()).paths.warehouse == "demo/warehouse"
+    assert place(make_settings("paths.corpus=x")).paths.warehouse == "warehouse"
+    assert place(make_settings("paths.corpus=x", "paths.warehouse=y")).paths.warehouse == "y"
 
 
 def test_a_fault_is_told_in_one_line() -> None:
@@ -204,7 +204,7 @@ def test_a_fault_is_told_in_one_line() -> None:
         explain(RuntimeError(f"{worker}KeyError: 'odd'\n\n\tat org.apache"))
         == "RuntimeError: KeyError: 'odd'"
     )
-    ours = f"{worker}songmood.errors.SongmoodError: no such thing: do this\n\n\tat org.apache"
+    ours = f"{worker}songmood.engine.errors.UserError: no such thing: do this\n\n\tat org.apache"
     assert explain(RuntimeError(ours)) == "no such thing: do this"
     cut_off = "Traceback (most recent call last):\n" + "    deeper and deeper\n" * 60
     assert explain(RuntimeError(cut_off)) == "RuntimeError: Traceback (most recent call last):"  # and at once

@@ -9,12 +9,12 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from conftest import as_rows
-from songmood import config as settings
-from songmood.encoder import Encoder
-from songmood.encoder_files import encoder_id
+from songmood.audio import AUDIO_FEATURES
+from songmood.encoder.encoder import Encoder
+from songmood.encoder.files import encoder_id
 from songmood.models.neural import KINDS, NeuralModel
-from songmood.score import score_songs
-from songmood.tables import AUDIO, AUDIO_FEATURES, DEDUPED, EMBEDDINGS, LYRICS, MOODS, TOPICS
+from songmood.steps.score import score_songs
+from songmood.tables import AUDIO, DEDUPED, EMBEDDINGS, LYRICS, MOODS, TOPICS
 from tiny_encoder import WIDTH, write_tiny_encoder
 
 MOOD_NAMES = ["happy", "sad"]
@@ -23,21 +23,21 @@ GLAD, GLOOMY = np.eye(WIDTH)[:2].tolist()
 
 @pytest.fixture(scope="module")
 def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fusion that has learnt that sun and valence are happy."""
+    """A fusion that has learned that sun and valence are happy."""
     root = Path(__file__).resolve().parent.parent
-    config = settings.load_config(
+    settings = settings.load_settings(
         root / "conf" / "base.yaml",
         [],
         ["train.head_epochs=20", "train.head_learning_rate=0.01"],
     )
-    encoder = Encoder(write_tiny_encoder(tmp_path_factory.mktemp("tiny_score")), config.encoder)
+    encoder = Encoder(write_tiny_encoder(tmp_path_factory.mktemp("tiny_score")), settings.encoder)
     n = 40
     songs = pd.DataFrame({"mood": [0, 1] * n, "lyrics": ["sun dance smile", "rain tears cold"] * n})
     songs["embedding"] = [GLAD, GLOOMY] * n
     songs["topic_weights"] = [[0.9, 0.1], [0.1, 0.9]] * n
     songs = songs.assign(**{name: np.linspace(0, 1, 2 * n) for name in AUDIO_FEATURES})
     songs["valence"] = [0.8, 0.2] * n
-    model = NeuralModel(KINDS["fusion"], MOOD_NAMES, encoder, config.train, 1)
+    model = NeuralModel(KINDS["fusion"], MOOD_NAMES, encoder, settings.train, 1)
     model.fit(songs, songs)
     folder = tmp_path_factory.mktemp("mood_score")
     model.save(folder)

@@ -8,8 +8,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from songmood.errors import SongmoodError
-from songmood.store import Store
+from songmood.engine.errors import UserError
+from songmood.engine.store import Store
 from songmood.tables import DROPPED, DUPLICATES, TABLES
 
 
@@ -54,7 +54,7 @@ def test_a_row_that_breaks_a_check_keeps_the_table_from_being(
     spark: SparkSession, store: Store, row: tuple[str | None, str, float, str], says: str
 ) -> None:
     rows = duplicates(spark, ("c", "a", 1.0, "exact"), row)
-    with pytest.raises(SongmoodError, match=says):
+    with pytest.raises(UserError, match=says):
         store.write(rows, DUPLICATES, "f1", "dedupe")
     assert not store.exists(store.table_path(DUPLICATES, "f1"))
     assert not list(Path(store.local_root or "").glob("tables/*/.writing/*"))
@@ -62,9 +62,9 @@ def test_a_row_that_breaks_a_check_keeps_the_table_from_being(
 
 def test_a_missing_column_is_not_filled_with_nulls(spark: SparkSession, store: Store) -> None:
     rows = duplicates(spark, ("b", "a", 1.0, "exact"))
-    with pytest.raises(SongmoodError, match="missing: similarity"):
+    with pytest.raises(UserError, match="missing: similarity"):
         store.write(rows.drop("similarity"), DUPLICATES, "f1", "dedupe")
-    with pytest.raises(SongmoodError, match="unknown: more"):
+    with pytest.raises(UserError, match="unknown: more"):
         store.write(rows.withColumn("more", F.lit(1)), DUPLICATES, "f1", "dedupe")
 
 
@@ -101,7 +101,7 @@ def test_a_step_is_complete_while_its_tables_are_there(spark: SparkSession, stor
 def test_publish_changes_all_or_nothing(spark: SparkSession, store: Store) -> None:
     written = store.write(duplicates(spark, ("b", "a", 1.0, "exact")), DUPLICATES, "f1", "dedupe")
     store.publish("run-1", {"duplicates": written.path})
-    with pytest.raises(SongmoodError, match="tables are missing: tags"):
+    with pytest.raises(UserError, match="tables are missing: tags"):
         store.publish("run-2", {"duplicates": written.path, "tags": "tables/tags/f9"})
     current = json.loads(Path(f"{store.local_root}/current.json").read_text())
     assert current == {"run_id": "run-1", "tables": {"duplicates": written.path}}

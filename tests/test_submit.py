@@ -70,7 +70,7 @@ def test_without_a_fitting_python_it_says_so(tmp_path: Path) -> None:
 
 
 def test_what_is_imported_is_compiled_once_and_not_beside_the_code() -> None:
-    code = "import songmood.names; print(songmood.names.__cached__)"
+    code = "import songmood.names.normalize; print(songmood.names.normalize.__cached__)"
     told = submit("--exec", "python", "-c", code, **{**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
     compiled = Path(told.stdout.strip())
     assert compiled.is_file()

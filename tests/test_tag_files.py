@@ -23,13 +23,13 @@ from pyspark.sql import SparkSession
 
 import enrich as enrich_job
 from conftest import ROOT
-from songmood.config import Config, Paths
-from songmood.corpus import list_files
-from songmood.errors import SongmoodError
-from songmood.run import Run, Step
-from songmood.store import Store
+from songmood.corpus.files import list_files
+from songmood.corpus.tags import TagFiles, read_pickle, read_tags
+from songmood.engine.errors import UserError
+from songmood.engine.run import Run, Step
+from songmood.engine.store import Store
+from songmood.settings import PathsSettings, Settings
 from songmood.tables import DEDUPED, DUPLICATES, FILTERED
-from songmood.tag_files import TagFiles, read_pickle, read_tags
 
 MB = 2**20
 TAGS = {"TR1": [("happy", 100), ("pop", 40)], "TR2": [("sad", 7.5), ("ünï", "3")], "TR3": []}
@@ -105,7 +105,7 @@ def test_no_files_are_no_rows(spark: SparkSession, tags: Callable[..., str]) -> 
 
 
 def test_enrich_joins_the_lists_of_a_song(
-    spark: SparkSession, tags: Callable[..., str], config: Config, tmp_path: Path
+    spark: SparkSession, tags: Callable[..., str], settings: Settings, tmp_path: Path
 ) -> None:
     corpus = tags(
         {
@@ -122,7 +122,7 @@ def test_enrich_joins_the_lists_of_a_song(
     )
     song = {"song_id": "one", "lastfm_id": "TR1", "artist": "A", "title": "T"}
     run = Run(
-        config.model_copy(update={"paths": Paths(corpus=corpus, warehouse=f"{corpus}/warehouse")}),
+        settings.model_copy(update={"paths": PathsSettings(corpus=corpus, warehouse=f"{corpus}/warehouse")}),
         Store(f"{corpus}/warehouse"),
         spark,
         "test",
@@ -194,7 +194,7 @@ class Runs:
 def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(tmp_path: Path, protocol: int) -> None:
     trace = tmp_path / "ran"
     content = pickle.dumps({"TR1": [("happy", 1)], "TR2": Runs(trace)}, protocol)
-    with pytest.raises(SongmoodError, match=r"a\.pickle holds more than texts, .* it was not read"):
+    with pytest.raises(UserError, match=r"a\.pickle holds more than texts, .* it was not read"):
         read_bytes(tmp_path, content)
     assert not trace.exists()
     pickle.loads(content)
@@ -246,7 +246,7 @@ def shared(songs: int, tags: int) -> dict[str, Any]:
 def test_other_pickles_are_refused_at_once(tmp_path: Path, content: bytes, says: str) -> None:
     started = time.perf_counter()
     if says:
-        with pytest.raises(SongmoodError, match=says) as error:
+        with pytest.raises(UserError, match=says) as error:
             read_bytes(tmp_path, content)
         assert "\n" not in str(error.value)
     else:  # what is reserved counts, not what comes of it
@@ -258,13 +258,13 @@ def test_an_unfolding_pickle_takes_little_memory(tmp_path: Path) -> None:
     (tmp_path / "a.pickle").write_bytes(pickle.dumps(shared(50_000, 50_000)))
     script = f"""
 import resource
-from songmood.errors import SongmoodError
-from songmood.tag_files import read_pickle
+from songmood.engine.errors import UserError
+from songmood.corpus.tags import read_pickle
 resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     read_pickle("file://{tmp_path}/a.pickle", 2**20)
-except SongmoodError as error:
+except UserError as error:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, error)
 """
     done = subprocess.run(

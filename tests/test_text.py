@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from songmood.config import Config
-from songmood.text import add_bigrams, fit_bigrams, prepare_tokens, spell_out, stop_words
+from songmood.settings import Settings
+from songmood.steps.text import add_bigrams, fit_bigrams, prepare_tokens, spell_out, stop_words
 
 
-def words_of(spark: SparkSession, lines: Iterable[str | None], config: Config) -> list[list[str]]:
+def words_of(spark: SparkSession, lines: Iterable[str | None], settings: Settings) -> list[list[str]]:
     rows = [(f"song-{i:03}", line) for i, line in enumerate(lines)]
     lyrics = spark.createDataFrame(rows, "song_id string, lyrics string")
-    tokens = prepare_tokens(lyrics, config.text)
+    tokens = prepare_tokens(lyrics, settings.text)
     assert tokens.columns == ["song_id", "tokens", "line_of"]
     return [row.tokens for row in sorted(tokens.collect())]
 
@@ -77,27 +77,29 @@ LINES: dict[str | None, list[str]] = {
 }
 
 
-def test_words_of_lines(spark: SparkSession, config: Config) -> None:
-    assert dict(zip(LINES, words_of(spark, LINES, config), strict=True)) == LINES
+def test_words_of_lines(spark: SparkSession, settings: Settings) -> None:
+    assert dict(zip(LINES, words_of(spark, LINES, settings), strict=True)) == LINES
 
 
 CHORUS = "Burning bridges\nSilver moon\nburning bridges \r\nBurning bridges"
 
 
-def test_a_chorus_counts_as_sung_or_once(spark: SparkSession, make_config: Callable[..., Config]) -> None:
-    once = make_config("text.collapse_repeated_lines=true")
-    sung = words_of(spark, [CHORUS], make_config())[0]
+def test_a_chorus_counts_as_sung_or_once(spark: SparkSession, make_settings: Callable[..., Settings]) -> None:
+    once = make_settings("text.collapse_repeated_lines=true")
+    sung = words_of(spark, [CHORUS], make_settings())[0]
     assert sung == ["burning", "bridges", "silver", "moon", "burning", "bridges", "burning", "bridges"]
     assert words_of(spark, [CHORUS], once) == [["burning", "bridges", "silver", "moon"]]
 
 
-def test_settings_of_length_stem_and_fillers(spark: SparkSession, make_config: Callable[..., Config]) -> None:
+def test_settings_of_length_stem_and_fillers(
+    spark: SparkSession, make_settings: Callable[..., Settings]
+) -> None:
     line = "yeah go running bridges"
-    assert words_of(spark, [line], make_config("text.stem=true")) == [["go", "run", "bridg"]]
-    assert words_of(spark, [line], make_config("text.min_token_length=3")) == [["running", "bridges"]]
-    long = make_config("text.fillers=[mmm]", "text.stop_words=[grrrr]")
+    assert words_of(spark, [line], make_settings("text.stem=true")) == [["go", "run", "bridg"]]
+    assert words_of(spark, [line], make_settings("text.min_token_length=3")) == [["running", "bridges"]]
+    long = make_settings("text.fillers=[mmm]", "text.stop_words=[grrrr]")
     assert words_of(spark, ["mmmmm grrr mmm bridges"], long) == [["bridges"]]
-    bare = make_config("text.fillers=[]", "text.stop_words=[running]")
+    bare = make_settings("text.fillers=[]", "text.stop_words=[running]")
     assert words_of(spark, [line], bare) == [["yeah", "go", "bridges"]]
 
 
@@ -118,12 +120,12 @@ def tokens_of(spark: SparkSession, songs: list[list[str]]) -> DataFrame:
 
 
 def test_words_that_stand_together_become_one_more(
-    spark: SparkSession, make_config: Callable[..., Config]
+    spark: SparkSession, make_settings: Callable[..., Settings]
 ) -> None:
     tokens = tokens_of(spark, PHRASES)
-    conf = make_config("text.min_bigram_documents=5", "text.min_bigram_npmi=0.3").text
-    assert fit_bigrams(tokens, conf) == ["broken_heart"]
-    assert fit_bigrams(tokens.repartition(4), conf) == ["broken_heart"]
+    settings = make_settings("text.min_bigram_documents=5", "text.min_bigram_npmi=0.3").text
+    assert fit_bigrams(tokens, settings) == ["broken_heart"]
+    assert fit_bigrams(tokens.repartition(4), settings) == ["broken_heart"]
     joined = {
         row.song_id: row.tokens for row in add_bigrams(tokens, ["broken_heart", "silver_moon"]).collect()
     }
@@ -135,21 +137,23 @@ def test_words_that_stand_together_become_one_more(
     assert joined["s21"] == ["alone"]
 
 
-def test_a_pair_stands_in_one_line(spark: SparkSession, make_config: Callable[..., Config]) -> None:
-    conf = make_config("text.min_bigram_documents=5").text
+def test_a_pair_stands_in_one_line(spark: SparkSession, make_settings: Callable[..., Settings]) -> None:
+    settings = make_settings("text.min_bigram_documents=5").text
     lyrics = [(f"s{i}", f"broken\nheart\n\nsilver moon {word}") for i, word in enumerate("abcdefgh")]
     lyrics += [(f"t{i}", "broken river") for i in range(8)]
-    tokens = prepare_tokens(spark.createDataFrame(lyrics, "song_id string, lyrics string"), conf)
-    assert fit_bigrams(tokens, conf) == ["silver_moon"]
+    tokens = prepare_tokens(spark.createDataFrame(lyrics, "song_id string, lyrics string"), settings)
+    assert fit_bigrams(tokens, settings) == ["silver_moon"]
     row = add_bigrams(tokens, ["broken_heart", "silver_moon"]).orderBy("song_id").first()
     assert row is not None
     assert row.tokens == ["broken", "heart", "silver", "moon", "silver_moon"]
 
 
-def test_bigrams_are_scored_as_gensim_does(spark: SparkSession, make_config: Callable[..., Config]) -> None:
+def test_bigrams_are_scored_as_gensim_does(
+    spark: SparkSession, make_settings: Callable[..., Settings]
+) -> None:
     chance = random.Random(3)
     songs = [list(dict.fromkeys(chance.choices("abcdefgh", k=6))) for _ in range(60)]  # each word once a song
-    conf = make_config(
+    settings = make_settings(
         "text.min_bigram_documents=3", "text.min_bigram_npmi=0.0", "text.max_bigrams=1000"
     ).text
     expected = {}
@@ -160,26 +164,26 @@ def test_bigrams_are_scored_as_gensim_does(spark: SparkSession, make_config: Cal
             score = npmi_scorer(*counts, both, len(set("abcdefgh")), 3, len(songs))
             if score >= 0:
                 expected[f"{first}_{second}"] = score
-    found = fit_bigrams(tokens_of(spark, songs), conf)
+    found = fit_bigrams(tokens_of(spark, songs), settings)
     assert set(found) == set(expected)
     assert [round(expected[pair], 6) for pair in found] == sorted(
         (round(score, 6) for score in expected.values()), reverse=True
     )
-    assert fit_bigrams(tokens_of(spark, songs), conf.model_copy(update={"max_bigrams": 2})) == found[:2]
-    assert fit_bigrams(tokens_of(spark, songs), conf.model_copy(update={"max_bigrams": 0})) == []
-    assert fit_bigrams(tokens_of(spark, []), conf) == []
+    assert fit_bigrams(tokens_of(spark, songs), settings.model_copy(update={"max_bigrams": 2})) == found[:2]
+    assert fit_bigrams(tokens_of(spark, songs), settings.model_copy(update={"max_bigrams": 0})) == []
+    assert fit_bigrams(tokens_of(spark, []), settings) == []
 
 
-def test_an_empty_table_gives_an_empty_table(spark: SparkSession, config: Config) -> None:
-    assert words_of(spark, [], config) == []
+def test_an_empty_table_gives_an_empty_table(spark: SparkSession, settings: Settings) -> None:
+    assert words_of(spark, [], settings) == []
 
 
-def test_order_and_partitions_change_nothing(spark: SparkSession, config: Config) -> None:
+def test_order_and_partitions_change_nothing(spark: SparkSession, settings: Settings) -> None:
     rows = [(f"song-{i}", f"lantern number {chr(97 + i)}lpha don't") for i in range(12)]
     lyrics = spark.createDataFrame(rows, "song_id string, lyrics string")
     shuffled = spark.createDataFrame(rows[::-1], "song_id string, lyrics string").repartition(5)
-    expected = sorted(prepare_tokens(lyrics, config.text).collect())
-    assert sorted(prepare_tokens(shuffled, config.text).collect()) == expected
+    expected = sorted(prepare_tokens(lyrics, settings.text).collect())
+    assert sorted(prepare_tokens(shuffled, settings.text).collect()) == expected
     assert expected[0].tokens == ["lantern", "number", "alpha"]
 
 
@@ -189,13 +193,13 @@ TEXT = st.text(st.one_of(st.sampled_from("aeint' \n'’-."), st.characters(max_c
 
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=st.lists(TEXT, min_size=20, max_size=40))
-def test_words_of_any_text(spark: SparkSession, config: Config, lines: list[str]) -> None:
-    words = words_of(spark, lines, config)
-    stopped = set(stop_words(config.text))
+def test_words_of_any_text(spark: SparkSession, settings: Settings, lines: list[str]) -> None:
+    words = words_of(spark, lines, settings)
+    stopped = set(stop_words(settings.text))
     for word in (word for song in words for word in song):
         assert all(unicodedata.category(sign)[0] in "LM" for sign in word)
         assert word == word.lower()
-        assert len(word) >= config.text.min_token_length
+        assert len(word) >= settings.text.min_token_length
         assert word not in stopped
     # what was prepared once stays as it is
-    assert words_of(spark, [" ".join(song) for song in words], config) == words
+    assert words_of(spark, [" ".join(song) for song in words], settings) == words

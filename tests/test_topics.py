@@ -13,12 +13,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conftest import ROOT, as_rows
-from songmood import config
-from songmood.config import load_config
+from songmood.settings import TopicsSettings, load_settings
+from songmood.steps.topics import FittedTopics, TopicTables, fit_topics, infer_topics
+from songmood.steps.topics.gsdmm import ALPHA, BETA, Gsdmm
+from songmood.steps.topics.lda import Lda
 from songmood.tables import EMBEDDINGS
-from songmood.topics import FittedTopics, TopicTables, fit_topics, infer_topics
-from songmood.topics.gsdmm import ALPHA, BETA, Gsdmm
-from songmood.topics.lda import Lda
 
 SEED = 7
 THEMES = {"sea": 40, "fire": 30, "snow": 20}  # songs of each, all of whose words are the theme's own
@@ -38,18 +37,18 @@ def frame(spark: SparkSession, rows: Rows) -> DataFrame:
     return spark.createDataFrame(rows, "song_id string, tokens array<string>")
 
 
-def fit(tokens: DataFrame, conf: config.Topics, embeddings: DataFrame | None = None) -> FittedTopics:
+def fit(tokens: DataFrame, settings: TopicsSettings, embeddings: DataFrame | None = None) -> FittedTopics:
     if embeddings is None:
         embeddings = tokens.sparkSession.createDataFrame([], EMBEDDINGS.schema)
-    return fit_topics(tokens, embeddings, conf, SEED)
+    return fit_topics(tokens, embeddings, settings, SEED)
 
 
 def infer(
-    tokens: DataFrame, fitted: FittedTopics, conf: config.Topics, embeddings: DataFrame | None = None
+    tokens: DataFrame, fitted: FittedTopics, settings: TopicsSettings, embeddings: DataFrame | None = None
 ) -> TopicTables:
     if embeddings is None:
         embeddings = tokens.sparkSession.createDataFrame([], EMBEDDINGS.schema)
-    return infer_topics(tokens, embeddings, fitted, conf)
+    return infer_topics(tokens, embeddings, fitted, settings)
 
 
 def lda_of(fitted: FittedTopics) -> Any:
@@ -58,19 +57,19 @@ def lda_of(fitted: FittedTopics) -> Any:
 
 
 @pytest.fixture(scope="module")
-def conf() -> config.Topics:
+def settings() -> TopicsSettings:
     settings = ("candidates=[5, 3, 2]", "alphas=[symmetric]", "max_document_shares=[0.4]", "terms_shown=4")
-    return load_config(ROOT / "conf" / "base.yaml", [], [f"topics.{value}" for value in settings]).topics
+    return load_settings(ROOT / "conf" / "base.yaml", [], [f"topics.{value}" for value in settings]).topics
 
 
 @pytest.fixture(scope="module")
-def fitted(spark: SparkSession, conf: config.Topics) -> FittedTopics:
-    return fit(frame(spark, songs()), conf)
+def fitted(spark: SparkSession, settings: TopicsSettings) -> FittedTopics:
+    return fit(frame(spark, songs()), settings)
 
 
 @pytest.fixture(scope="module")
-def tables(spark: SparkSession, fitted: FittedTopics, conf: config.Topics) -> Iterator[TopicTables]:
-    result = infer(frame(spark, songs()), fitted, conf)
+def tables(spark: SparkSession, fitted: FittedTopics, settings: TopicsSettings) -> Iterator[TopicTables]:
+    result = infer(frame(spark, songs()), fitted, settings)
     result.topics.persist()
     yield result
     result.topics.unpersist()
@@ -122,12 +121,12 @@ def test_weights_are_gensims_own(fitted: FittedTopics, tables: TopicTables) -> N
 
 
 def test_order_and_partitions_change_nothing(
-    spark: SparkSession, fitted: FittedTopics, tables: TopicTables, conf: config.Topics
+    spark: SparkSession, fitted: FittedTopics, tables: TopicTables, settings: TopicsSettings
 ) -> None:
     shuffled = frame(spark, songs()[::-1]).repartition(5)
-    again = fit(shuffled, conf)
+    again = fit(shuffled, settings)
     assert again.selection == fitted.selection
-    result = infer(shuffled, again, conf)
+    result = infer(shuffled, again, settings)
     assert as_rows(result.topics) == as_rows(tables.topics)
     assert as_rows(result.topic_terms) == as_rows(tables.topic_terms)
 
@@ -141,10 +140,10 @@ def test_a_song_does_not_hang_on_the_songs_before_it(fitted: FittedTopics) -> No
 
 
 def test_a_song_without_known_words_has_equal_weights(
-    spark: SparkSession, fitted: FittedTopics, conf: config.Topics
+    spark: SparkSession, fitted: FittedTopics, settings: TopicsSettings
 ) -> None:
     tokens = frame(spark, [("a", []), ("b", ["zeppelin"]), ("c", ["sea1", "sea2", "zeppelin"])])
-    rows = {row.song_id: row.topic_weights for row in infer(tokens, fitted, conf).topics.collect()}
+    rows = {row.song_id: row.topic_weights for row in infer(tokens, fitted, settings).topics.collect()}
     assert rows["a"] == rows["b"] == pytest.approx([1 / 3] * 3)
     assert rows["c"][0] > 0.5
 
@@ -158,26 +157,26 @@ def test_a_song_without_known_words_has_equal_weights(
     ],
 )
 def test_nothing_to_fit_gives_empty_tables_and_says_why(
-    spark: SparkSession, conf: config.Topics, rows: Rows, named: str
+    spark: SparkSession, settings: TopicsSettings, rows: Rows, named: str
 ) -> None:
     tokens = frame(spark, rows)
-    fitted = fit(tokens, conf)
+    fitted = fit(tokens, settings)
     assert fitted.problem is not None
     assert named in fitted.problem
-    tables = infer(tokens, fitted, conf)
+    tables = infer(tokens, fitted, settings)
     assert [table.count() for table in tables] == [0, 0, 0]
 
 
-def test_a_handful_of_songs_will_do(spark: SparkSession, conf: config.Topics) -> None:
-    few = conf.model_copy(update={"min_documents": 1, "max_document_shares": (1.0,), "candidates": (2,)})
+def test_a_handful_of_songs_will_do(spark: SparkSession, settings: TopicsSettings) -> None:
+    few = settings.model_copy(update={"min_documents": 1, "max_document_shares": (1.0,), "candidates": (2,)})
     tokens = frame(spark, [("a", ["tide", "gull"]), ("b", ["ember"]), ("c", ["tide"])])
     fitted = fit(tokens, few)
     assert fitted.selection[0].perplexity is None  # a tenth of three songs is none
-    assert infer(tokens, fitted, conf).topics.count() == 3
+    assert infer(tokens, fitted, settings).topics.count() == 3
 
 
-def test_fits_on_at_most_so_many_songs(spark: SparkSession, conf: config.Topics) -> None:
-    bounded = conf.model_copy(update={"fit_songs": 20, "candidates": (2,), "min_documents": 1})
+def test_fits_on_at_most_so_many_songs(spark: SparkSession, settings: TopicsSettings) -> None:
+    bounded = settings.model_copy(update={"fit_songs": 20, "candidates": (2,), "min_documents": 1})
     fitted = fit(frame(spark, songs()), bounded)
     assert fitted.model is not None
     assert fitted.model.dictionary.num_docs == 18  # of 20, two are held out
@@ -199,9 +198,9 @@ def readings(spark: SparkSession, rows: Rows) -> DataFrame:
 
 
 @pytest.mark.parametrize("model", ["gsdmm", "dense"])
-def test_other_models_find_the_themes_too(spark: SparkSession, conf: config.Topics, model: str) -> None:
+def test_other_models_find_the_themes_too(spark: SparkSession, settings: TopicsSettings, model: str) -> None:
     tokens, embeddings = frame(spark, songs()), readings(spark, songs())
-    alone = conf.model_copy(update={"models": (model,), "min_topic_songs": 5, "gsdmm_topics": 12})
+    alone = settings.model_copy(update={"models": (model,), "min_topic_songs": 5, "gsdmm_topics": 12})
     fitted = fit(tokens, alone, embeddings)
     assert [(c.model, c.topics, c.chosen) for c in fitted.selection] == [(model, 3, True)]
     assert fitted.selection[0].coherence is not None
@@ -217,10 +216,10 @@ def test_other_models_find_the_themes_too(spark: SparkSession, conf: config.Topi
     assert again.selection == fitted.selection
 
 
-def test_the_most_coherent_of_all_models_is_chosen(spark: SparkSession, conf: config.Topics) -> None:
+def test_the_most_coherent_of_all_models_is_chosen(spark: SparkSession, settings: TopicsSettings) -> None:
     every = {"models": ("lda", "gsdmm", "dense"), "min_topic_songs": 5, "candidates": (2, 3)}
     grid = {"alphas": ("symmetric", 0.5), "max_document_shares": (0.5, 1.0), "gsdmm_topics": 12}
-    tried = conf.model_copy(update={**every, **grid})
+    tried = settings.model_copy(update={**every, **grid})
     fitted = fit(frame(spark, songs()), tried, readings(spark, songs()))
     assert len(fitted.selection) == 2 * (2 * 2 + 2)
     assert len({candidate[:6] for candidate in fitted.selection}) == len(fitted.selection)
@@ -229,7 +228,7 @@ def test_the_most_coherent_of_all_models_is_chosen(spark: SparkSession, conf: co
 
 
 def test_a_vocabulary_too_small_for_its_topics_is_not_chosen(
-    spark: SparkSession, conf: config.Topics
+    spark: SparkSession, settings: TopicsSettings
 ) -> None:
     chance = random.Random(SEED)
     rows = [
@@ -240,7 +239,7 @@ def test_a_vocabulary_too_small_for_its_topics_is_not_chosen(
         for i in range(90)
     ]
     tried = {"candidates": (2,), "max_document_shares": (0.25, 1.0)}
-    fitted = fit(frame(spark, rows), conf.model_copy(update=tried))
+    fitted = fit(frame(spark, rows), settings.model_copy(update=tried))
     small, whole = fitted.selection
     assert small.coherence is not None
     assert whole.coherence is not None
@@ -249,8 +248,8 @@ def test_a_vocabulary_too_small_for_its_topics_is_not_chosen(
 
 
 @pytest.mark.parametrize("model", ["gsdmm", "dense"])
-def test_other_models_with_too_few_songs(spark: SparkSession, conf: config.Topics, model: str) -> None:
-    few = conf.model_copy(update={"models": (model,), "min_documents": 1, "max_document_shares": (1.0,)})
+def test_other_models_with_too_few_songs(spark: SparkSession, settings: TopicsSettings, model: str) -> None:
+    few = settings.model_copy(update={"models": (model,), "min_documents": 1, "max_document_shares": (1.0,)})
     tokens = frame(spark, [("a", ["tide", "gull"]), ("b", ["ember"]), ("c", ["tide"])])
     fitted = fit(tokens, few)
     assert fitted.problem is not None

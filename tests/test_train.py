@@ -24,17 +24,18 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
 from conftest import as_rows
-from songmood import config as settings
-from songmood.encoder import Encoder
-from songmood.encoder_files import encoder_id, resolve_encoder
-from songmood.errors import SongmoodError
-from songmood.evaluate import evaluate, fit_temperature, mcnemar, temper
+from songmood.encoder.encoder import Encoder
+from songmood.encoder.files import encoder_id, resolve_encoder
+from songmood.engine.errors import UserError
 from songmood.models.baselines import Majority, naive_bayes
+from songmood.models.evaluate import evaluate, fit_temperature, mcnemar, temper
 from songmood.models.heads import Fusion, Head
 from songmood.models.lexicon import read_lexicon
 from songmood.models.linear import Lexicon, Reading, Words
 from songmood.models.neural import DESCRIPTION, HEAD, KINDS, NeuralModel, describe
-from songmood.splits import deal, split_songs
+from songmood.models.splits import deal, split_songs
+from songmood.settings import EncoderSettings, Settings
+from songmood.steps.train import Comparison, TrainedModels, fit_models, training_frame, training_songs
 from songmood.tables import (
     AUDIO,
     AUDIO_FEATURES,
@@ -46,7 +47,6 @@ from songmood.tables import (
     TABLES,
     TOPICS,
 )
-from songmood.train import Comparison, TrainedModels, fit_models, training_frame, training_songs
 from tiny_encoder import HAPPY, NEUTRAL, SAD, write_tiny_encoder
 
 QUICK = (
@@ -60,7 +60,7 @@ QUICK = (
     "encoder.max_tokens=32",
     "encoder.window_overlap=8",
 )
-READS = settings.Encoder(
+READS = EncoderSettings(
     model="",
     read_by="line",
     max_line_words=12,
@@ -80,9 +80,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def quick() -> settings.Config:
+def quick() -> Settings:
     root = Path(__file__).resolve().parent.parent
-    return settings.load_config(root / "conf" / "base.yaml", [], QUICK)
+    return settings.load_settings(root / "conf" / "base.yaml", [], QUICK)
 
 
 def song_tables(
@@ -112,9 +112,9 @@ def song_tables(
     return {table.name: spark.createDataFrame(rows[table.name], table.schema) for table in wanted}
 
 
-def take(tables: Tables, config: settings.Config) -> DataFrame:
+def take(tables: Tables, settings: Settings) -> DataFrame:
     frames = (tables[table.name] for table in (LABELLED, DEDUPED, LYRICS, EMBEDDINGS, TOPICS, AUDIO))
-    return training_songs(*frames, config.train, config.seed)
+    return training_songs(*frames, settings.train, settings.seed)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def tables(spark: SparkSession, folder: Path) -> Tables:
 
 @pytest.fixture(scope="module")
 def trained(
-    tables: Tables, folder: Path, quick: settings.Config, tmp_path_factory: pytest.TempPathFactory
+    tables: Tables, folder: Path, quick: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> TrainedModels:
     return fit_models(take(tables, quick), folder, quick, tmp_path_factory.mktemp("mood"))
 
@@ -132,7 +132,7 @@ def trained(
 # -- which songs -----------------------------------------------------------------------------------
 
 
-def test_training_songs(spark: SparkSession, folder: Path, quick: settings.Config, tables: Tables) -> None:
+def test_training_songs(spark: SparkSession, folder: Path, quick: Settings, tables: Tables) -> None:
     songs = {row["song_id"]: row for row in as_rows(take(tables, quick))}
     assert len(songs) == 100
     assert songs["s003"]["lyrics"] is None
@@ -142,7 +142,7 @@ def test_training_songs(spark: SparkSession, folder: Path, quick: settings.Confi
     assert songs["s001"]["artist"] == songs["s000"]["artist"] == "artist 0"
 
 
-def test_whose_a_song_is(spark: SparkSession, folder: Path, quick: settings.Config, tables: Tables) -> None:
+def test_whose_a_song_is(spark: SparkSession, folder: Path, quick: Settings, tables: Tables) -> None:
     names = {
         **{"s000": "Tom Petty", "s001": "Tom Petty & The Heartbreakers", "s002": "Simon and Garfunkel"},
         **{"s005": "!!!", "s006": " !!! ", "s007": "...", "s008": None, "s009": " "},
@@ -159,7 +159,7 @@ def test_whose_a_song_is(spark: SparkSession, folder: Path, quick: settings.Conf
 
 
 def test_song_with_neither_lyrics_nor_audio_is_not_used(
-    spark: SparkSession, folder: Path, quick: settings.Config, tables: Tables
+    spark: SparkSession, folder: Path, quick: Settings, tables: Tables
 ) -> None:
     nothing = dict(tables)
     nothing["lyrics"] = tables["lyrics"].where("song_id <> 's000'")
@@ -171,22 +171,22 @@ def test_song_with_neither_lyrics_nor_audio_is_not_used(
 
 
 def test_sample_is_bounded_and_does_not_hang_on_order(
-    make_config: Callable[..., settings.Config], tables: Tables
+    make_settings: Callable[..., Settings], tables: Tables
 ) -> None:
-    config = make_config("train.max_songs=7")
-    ids = sorted(row["song_id"] for row in take(tables, config).collect())
+    settings = make_settings("train.max_songs=7")
+    ids = sorted(row["song_id"] for row in take(tables, settings).collect())
     shuffled = {name: frame.repartition(3) for name, frame in tables.items()}
     assert len(ids) == 7
-    assert ids == sorted(row["song_id"] for row in take(shuffled, config).collect())
+    assert ids == sorted(row["song_id"] for row in take(shuffled, settings).collect())
     assert ids != sorted(
-        row["song_id"] for row in take(tables, make_config("train.max_songs=7", "seed=8")).collect()
+        row["song_id"] for row in take(tables, make_settings("train.max_songs=7", "seed=8")).collect()
     )
 
 
 # -- splits ----------------------------------------------------------------------------------------
 
 
-def test_splits_keep_artists_apart_and_moods_alike(quick: settings.Config) -> None:
+def test_splits_keep_artists_apart_and_moods_alike(quick: Settings) -> None:
     rng = np.random.default_rng(0)
     moods = pd.Series((rng.random(600) < 0.3).astype(int))
     artists = pd.Series([f"a{n}" for n in rng.integers(150, size=600)])
@@ -201,11 +201,11 @@ def test_splits_keep_artists_apart_and_moods_alike(quick: settings.Config) -> No
     assert (split != split_songs(moods, artists, ["happy", "sad"], quick.train, 2)).any()
 
 
-def test_over_the_folds_every_song_is_tested_once(make_config: Callable[..., settings.Config]) -> None:
+def test_over_the_folds_every_song_is_tested_once(make_settings: Callable[..., Settings]) -> None:
     moods = pd.Series([0, 1, 0] * 100)
     artists = pd.Series([f"a{n % 60}" for n in range(300)])
     folds = [
-        split_songs(moods, artists, ["happy", "sad"], make_config(f"train.fold={fold}").train, 1)
+        split_songs(moods, artists, ["happy", "sad"], make_settings(f"train.fold={fold}").train, 1)
         for fold in range(5)
     ]
     assert (sum((split == "test").astype(int) for split in folds) == 1).all()
@@ -218,20 +218,18 @@ def test_too_few_to_be_dealt() -> None:
         (pd.Series([f"a{n}" for n in range(14)]), "7 songs of a mood"),
         (pd.Series(["one", "other"] * 7), "2 artists are too few for 5"),
     ):
-        with pytest.raises(SongmoodError, match=why):
+        with pytest.raises(UserError, match=why):
             list(deal(moods, artists, 5 if artists is not None and artists.nunique() == 2 else 10, 1))
 
 
-def test_too_few_artists_to_keep_apart(
-    quick: settings.Config, make_config: Callable[..., settings.Config]
-) -> None:
+def test_too_few_artists_to_keep_apart(quick: Settings, make_settings: Callable[..., Settings]) -> None:
     moods, artists = pd.Series([0, 1] * 20), pd.Series(["one", "two"] * 20)
-    with pytest.raises(SongmoodError, match=r"2 artists are too few.*train\.split_by"):
+    with pytest.raises(UserError, match=r"2 artists are too few.*train\.split_by"):
         split_songs(moods, artists, ["happy", "sad"], quick.train, 1)
     few_sad = pd.Series([f"a{n}" for n in range(36)] + ["sad one", "sad other"] * 2)
-    with pytest.raises(SongmoodError, match=r"no sad song for \w+: its 2 artists are too few"):
+    with pytest.raises(UserError, match=r"no sad song for \w+: its 2 artists are too few"):
         split_songs(pd.Series([0] * 36 + [1] * 4), few_sad, ["happy", "sad"], quick.train, 1)
-    random_split = make_config("train.split_by=random").train
+    random_split = make_settings("train.split_by=random").train
     split = split_songs(moods, artists, ["happy", "sad"], random_split, 1)
     assert {name: int((split == name).sum()) for name in ("train", "validation", "test")} == {
         "train": 28,
@@ -385,7 +383,7 @@ def test_word_models_are_no_surer_than_they_are_right() -> None:
     assert log_loss(test["mood"], said) < 0.6 < 0.69 < log_loss(test["mood"], plain)
 
 
-def test_all_models_are_measured(trained: TrainedModels, quick: settings.Config) -> None:
+def test_all_models_are_measured(trained: TrainedModels, quick: Settings) -> None:
     metrics = as_rows(trained.model_metrics)
     assert [(row["model"], row["split"]) for row in metrics] == [
         (model, split) for model in sorted(quick.train.models) for split in ("test", "validation")
@@ -428,17 +426,17 @@ def test_the_final_model_is_made_again_with_the_test_songs(
     tables: Tables,
     trained: TrainedModels,
     folder: Path,
-    make_config: Callable[..., settings.Config],
+    make_settings: Callable[..., Settings],
     tmp_path: Path,
 ) -> None:
-    config = make_config(*QUICK, "train.refit=false")
-    once = fit_models(take(tables, config), folder, config, tmp_path)
+    settings = make_settings(*QUICK, "train.refit=false")
+    once = fit_models(take(tables, settings), folder, settings, tmp_path)
     # what is measured stays the same: no song's mood is asked of a model that has seen it
     assert as_rows(once.model_predictions) == as_rows(trained.model_predictions)
     assert trained.folder is not None
     assert once.folder is not None
     tested = [row for row in as_rows(once.model_predictions) if (row["model"], row["split"]) == FINAL_TEST]
-    songs = take(tables, config).toPandas().set_index("song_id")
+    songs = take(tables, settings).toPandas().set_index("song_id")
     songs = songs.loc[[row["song_id"] for row in tested]].reset_index()
     hidden = np.array([row["hidden"] for row in tested])
     measured, again = (NeuralModel.load(of, batch_size=8) for of in (once.folder, trained.folder))
@@ -465,7 +463,7 @@ def test_curves_go_by_step_on_both_splits(trained: TrainedModels) -> None:
 
 
 def test_two_runs_with_one_seed_are_the_same(
-    tables: Tables, trained: TrainedModels, folder: Path, quick: settings.Config, tmp_path: Path
+    tables: Tables, trained: TrainedModels, folder: Path, quick: Settings, tmp_path: Path
 ) -> None:
     shuffled = {name: frame.repartition(3) for name, frame in tables.items()}
     torch.rand(5)  # whatever was drawn before must not matter
@@ -479,7 +477,7 @@ def test_two_runs_with_one_seed_are_the_same(
     assert encoder_id(tmp_path) == encoder_id(trained.folder)
 
 
-def test_model_folder(trained: TrainedModels, tables: Tables, quick: settings.Config) -> None:
+def test_model_folder(trained: TrainedModels, tables: Tables, quick: Settings) -> None:
     assert trained.folder is not None
     for file in trained.folder.iterdir():
         assert file.suffix in {".safetensors", ".json", ".txt", ".md"}
@@ -529,18 +527,16 @@ def test_damaged_model_folder(trained: TrainedModels, tmp_path: Path, name: str)
     copy = Path(shutil.copytree(trained.folder, tmp_path / "mood"))
     content = (copy / name).read_bytes()
     (copy / name).write_bytes(content[: len(content) // 2])
-    with pytest.raises(SongmoodError, match="--from train") as caught:
+    with pytest.raises(UserError, match="--from train") as caught:
         describe(copy)
     assert "\n" not in str(caught.value)
     (copy / name).unlink()
-    with pytest.raises(SongmoodError, match=name):
+    with pytest.raises(UserError, match=name):
         describe(copy)
 
 
 @pytest.mark.parametrize("kind", ["simple_bert", "fine_tuned_bert", "modified_tbert_lyrics_only", "fusion"])
-def test_other_models_keep_and_load_too(
-    kind: str, folder: Path, quick: settings.Config, tmp_path: Path
-) -> None:
+def test_other_models_keep_and_load_too(kind: str, folder: Path, quick: Settings, tmp_path: Path) -> None:
     songs = pd.DataFrame({"lyrics": ["sun dance"] * 12 + ["rain tears"] * 12 + [None]})
     songs = songs.assign(topic_weights=None, mood=[0] * 12 + [1] * 13, **dict.fromkeys(AUDIO_FEATURES))
     songs["embedding"] = [*Encoder(folder, READS).read(songs["lyrics"][:-1].tolist()), None]
@@ -558,7 +554,7 @@ def test_other_models_keep_and_load_too(
 
 @pytest.mark.parametrize("kind", ["simple_bert", "fusion", "fine_tuned_bert"])
 def test_the_plain_reading_is_taken_from_the_table_and_a_tuned_one_is_not(
-    kind: str, folder: Path, quick: settings.Config, monkeypatch: pytest.MonkeyPatch
+    kind: str, folder: Path, quick: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears"] * 8, "mood": [0, 1] * 8})
     songs = songs.assign(topic_weights=None, **dict.fromkeys(AUDIO_FEATURES))
@@ -581,7 +577,7 @@ def test_the_plain_reading_is_taken_from_the_table_and_a_tuned_one_is_not(
 
 @pytest.mark.parametrize("kind", ["modified_tbert", "fusion"])
 def test_validation_songs_without_lyrics_have_no_topics_either(
-    kind: str, folder: Path, quick: settings.Config
+    kind: str, folder: Path, quick: Settings
 ) -> None:
     audio = dict.fromkeys(AUDIO_FEATURES, 0.5)
     songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears"] * 8, "mood": [0, 1] * 8}).assign(**audio)
@@ -593,7 +589,7 @@ def test_validation_songs_without_lyrics_have_no_topics_either(
     assert np.isfinite(model.predict_proba(pd.concat([songs, bare]))).all()
 
 
-def test_fine_tuning_changes_the_top_layers_only(folder: Path, quick: settings.Config) -> None:
+def test_fine_tuning_changes_the_top_layers_only(folder: Path, quick: Settings) -> None:
     songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears"] * 8, "mood": [0, 1] * 8})
     before, after = Encoder(folder, READS), Encoder(folder, READS)
     NeuralModel(KINDS["fine_tuned_bert"], ["happy", "sad"], after, quick.train, 1).fit(songs, songs)
@@ -606,7 +602,7 @@ def test_fine_tuning_changes_the_top_layers_only(folder: Path, quick: settings.C
 def test_head_takes_what_is_not_a_number_for_missing() -> None:
     torch.manual_seed(0)
     head = Head({"topics": 2, "audio": 2}, moods=2, hidden_size=4, dropout=0.5, part_dropout=0.5).eval()
-    head.standardise({"topics": np.array([[0.2, 0.8], [0.6, 0.4]]), "audio": np.array([[10.0, 0], [30, 1]])})
+    head.standardize({"topics": np.array([[0.2, 0.8], [0.6, 0.4]]), "audio": np.array([[10.0, 0], [30, 1]])})
     whole = {"topics": torch.tensor([[0.2, 0.8]] * 3), "audio": torch.tensor([[20.0, 1]] * 3)}
     whole["audio"][1, 0], whole["audio"][2] = math.inf, math.nan
     mean, infinite, missing = head(**whole)["logits"].detach().numpy()
@@ -618,7 +614,7 @@ def test_head_takes_what_is_not_a_number_for_missing() -> None:
 
 def test_a_number_that_only_rounding_changes_is_not_blown_up() -> None:
     head = Head({"lyrics": 2}, moods=2, hidden_size=0, dropout=0, part_dropout=0)
-    head.standardise({"lyrics": np.array([[0.1, 0.3], [0.1 + 5e-8, 0.5]])})
+    head.standardize({"lyrics": np.array([[0.1, 0.3], [0.1 + 5e-8, 0.5]])})
     np.testing.assert_allclose(head.get_buffer("lyrics_scale"), [1, 0.1])
 
 
@@ -630,7 +626,7 @@ def test_a_tuned_head_begins_as_a_logistic_regression(moods: int, balanced: bool
     readings = (random.normal(size=(len(of), 4)) + of[:, None]).astype(np.float32)
     shown = np.vstack([readings, np.full((1, 4), np.nan, np.float32)])  # the last song has no lyrics
     head = Head({"lyrics": 4}, moods, hidden_size=0, dropout=0.5, part_dropout=0)
-    head.standardise({"lyrics": shown})
+    head.standardize({"lyrics": shown})
     head.regress({"lyrics": shown}, [*of, 0], balanced, seed=1)
     with torch.inference_mode():
         said = head.eval()(lyrics=torch.from_numpy(readings))["logits"].softmax(1).numpy()
@@ -640,7 +636,7 @@ def test_a_tuned_head_begins_as_a_logistic_regression(moods: int, balanced: bool
     assert said.max() - said.min() > 0.2
 
 
-def test_fine_tuning_begins_there(folder: Path, quick: settings.Config) -> None:
+def test_fine_tuning_begins_there(folder: Path, quick: Settings) -> None:
     encoder = Encoder(folder, READS)
     songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears", "sun rain"] * 8, "mood": [0, 1, 1] * 8})
     readings = encoder.read(songs["lyrics"].tolist())
@@ -648,7 +644,7 @@ def test_fine_tuning_begins_there(folder: Path, quick: settings.Config) -> None:
     model = NeuralModel(KINDS["fine_tuned_bert"], ["happy", "sad"], encoder, still, 1)
     model.fit(songs, songs)
     begun = Head(model.head.widths, moods=2, hidden_size=0, dropout=0, part_dropout=0)
-    begun.standardise({"lyrics": readings})
+    begun.standardize({"lyrics": readings})
     begun.regress({"lyrics": readings}, songs["mood"], False, seed=1)
     torch.testing.assert_close(model.head.output.weight, begun.output.weight, rtol=1e-3, atol=1e-6)
 
@@ -686,7 +682,7 @@ def test_the_fusion_begins_with_the_sum_of_log_odds() -> None:
     torch.testing.assert_close((again - sums).diff(), torch.full((2, 1), -math.log(3)))
 
 
-def test_words_say_of_training_songs_what_they_learnt_from_others(tmp_path: Path) -> None:
+def test_words_say_of_training_songs_what_they_learned_from_others(tmp_path: Path) -> None:
     rng = random.Random(0)
     texts = [" ".join(rng.choices("abcdefghijklmnop", k=8)) + f" only{i}" for i in range(60)]
     songs = pd.DataFrame({"lyrics": texts, "mood": [0, 1] * 30})  # words that tell nothing of moods
@@ -701,7 +697,7 @@ def test_words_say_of_training_songs_what_they_learnt_from_others(tmp_path: Path
     assert np.isnan(words.read(pd.DataFrame({"lyrics": [None, " "]}))).all()
 
 
-def test_a_reading_says_what_it_learnt_from_other_songs(tmp_path: Path) -> None:
+def test_a_reading_says_what_it_learned_from_other_songs(tmp_path: Path) -> None:
     chance = np.random.default_rng(0)
     moods = np.array([0, 1, 2] * 20)
     vectors = chance.normal(size=(60, 40)) + 2.5 * np.eye(40)[moods]
@@ -806,7 +802,7 @@ def test_the_lexicon_tells_glad_from_sad_words() -> None:
 
 
 def test_the_fusions_regressions_learn_from_validation_songs_but_not_what_they_then_say_of_them(
-    folder: Path, quick: settings.Config
+    folder: Path, quick: Settings
 ) -> None:
     chance = random.Random(1)
     texts = [" ".join(chance.choices(["sun", "rain", "road", "train", "home"], k=6)) for _ in range(160)]
@@ -833,21 +829,21 @@ def test_the_fusions_regressions_learn_from_validation_songs_but_not_what_they_t
     assert list(done.compare(songs.assign(song_id="s"), folder)) == ["fusion"]
     accuracy = {row["split"]: row["accuracy"] for row in done.metrics}
     assert accuracy["validation"] < 0.65
-    assert accuracy["test"] > 0.75  # the same songs, once they are learnt by heart
+    assert accuracy["test"] > 0.75  # the same songs, once they are learned by heart
 
 
 @pytest.mark.parametrize("optimizer", ["adagrad", "sgd", "sgd_momentum"])
-def test_other_optimisers_learn_too(optimizer: str, folder: Path, quick: settings.Config) -> None:
+def test_other_optimizers_learn_too(optimizer: str, folder: Path, quick: Settings) -> None:
     songs = pd.DataFrame({"lyrics": ["sun dance", "rain tears"] * 16, "mood": [0, 1] * 16})
     songs = songs.assign(topic_weights=None, **dict.fromkeys(AUDIO_FEATURES))
-    config = quick.train.model_copy(update={"optimizer": optimizer, "head_learning_rate": 0.1})
-    model = NeuralModel(KINDS["simple_bert"], ["happy", "sad"], Encoder(folder, READS), config, 1)
+    settings = quick.train.model_copy(update={"optimizer": optimizer, "head_learning_rate": 0.1})
+    model = NeuralModel(KINDS["simple_bert"], ["happy", "sad"], Encoder(folder, READS), settings, 1)
     losses = [point.loss for point in model.fit(songs, songs) if point.split == "validation"]
     assert min(losses) < 0.3  # by chance it is 0.69
     assert model.optimizer == optimizer
 
 
-def test_gradients_are_added_up_to_those_of_a_larger_batch(folder: Path, quick: settings.Config) -> None:
+def test_gradients_are_added_up_to_those_of_a_larger_batch(folder: Path, quick: Settings) -> None:
     chance = np.random.default_rng(1)
     songs = pd.DataFrame(chance.random((64, len(AUDIO_FEATURES))), columns=list(AUDIO_FEATURES))
     songs = songs.assign(mood=[0, 1] * 32, lyrics=None, topic_weights=None)
@@ -855,31 +851,31 @@ def test_gradients_are_added_up_to_those_of_a_larger_batch(folder: Path, quick: 
     for batch_size, added_up in ((32, 1), (8, 4)):
         more = {"batch_size": batch_size, "gradient_accumulation": added_up, "dropout": 0.0}
         more |= {"optimizer": "sgd", "head_learning_rate": 0.1, "head_epochs": 8}
-        config = quick.train.model_copy(update=more)
+        settings = quick.train.model_copy(update=more)
         kind = dataclasses.replace(KINDS["base_network"], optimizer=None)
-        model = NeuralModel(kind, ["happy", "sad"], Encoder(folder, READS), config, 1)
+        model = NeuralModel(kind, ["happy", "sad"], Encoder(folder, READS), settings, 1)
         curves.append([(point.step, point.loss) for point in model.fit(songs, songs)])
     np.testing.assert_allclose(curves[0], curves[1], atol=1e-4)
 
 
-def test_what_gives_no_numbers_is_said(folder: Path, quick: settings.Config) -> None:
+def test_what_gives_no_numbers_is_said(folder: Path, quick: Settings) -> None:
     songs = pd.DataFrame({"lyrics": ["sun", "rain"] * 30, "mood": [0, 1] * 30, "song_id": "s"})
     songs = songs.assign(split=["train"] * 40 + ["validation"] * 10 + ["test"] * 10)
     done = Comparison(quick)
     done.moods = ["happy", "sad"]
     model = Majority(done.moods)
     model.shares = np.array([math.nan, math.nan])
-    with pytest.raises(SongmoodError, match=r"majority gives no numbers.*train\.head_learning_rate"):
+    with pytest.raises(UserError, match=r"majority gives no numbers.*train\.head_learning_rate"):
         done._measure("majority", model, songs, 1.0)
 
 
-def test_class_weights_give_a_rare_mood_its_say(folder: Path, quick: settings.Config) -> None:
+def test_class_weights_give_a_rare_mood_its_say(folder: Path, quick: Settings) -> None:
     # nothing tells the moods apart: the model can only say how often each is
     songs = pd.DataFrame({"lyrics": ["road home"] * 60, "mood": [0] * 48 + [1] * 12})
     said = {}
     for weights in (False, True):
-        config = quick.train.model_copy(update={"class_weights": weights, "head_epochs": 30})
-        model = NeuralModel(KINDS["simple_bert"], ["happy", "sad"], Encoder(folder, READS), config, 1)
+        settings = quick.train.model_copy(update={"class_weights": weights, "head_epochs": 30})
+        model = NeuralModel(KINDS["simple_bert"], ["happy", "sad"], Encoder(folder, READS), settings, 1)
         model.fit(songs, songs)
         said[weights] = float(model.predict_proba(songs)[0, 1])
         assert model.head.loss.weights.tolist() == ([0.625, 2.5] if weights else [1, 1])
@@ -887,22 +883,22 @@ def test_class_weights_give_a_rare_mood_its_say(folder: Path, quick: settings.Co
 
 
 def test_cross_fit_readings_come_from_encoders_that_have_not_seen_the_song(
-    tables: Tables, folder: Path, make_config: Callable[..., settings.Config], tmp_path: Path
+    tables: Tables, folder: Path, make_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     models = "train.models=[fine_tuned_bert, modified_tbert]"
-    config = make_config(*QUICK, models, "train.final_model=modified_tbert", "train.cross_fit=2")
-    frame = take(tables, config).toPandas().sort_values("song_id", ignore_index=True)
+    settings = make_settings(*QUICK, models, "train.final_model=modified_tbert", "train.cross_fit=2")
+    frame = take(tables, settings).toPandas().sort_values("song_id", ignore_index=True)
     frame["mood"] = (frame["mood"] == "sad").astype(int)
-    frame["split"] = split_songs(frame["mood"], frame["artist"], ["happy", "sad"], config.train, 7)
-    done = Comparison(config)
+    frame["split"] = split_songs(frame["mood"], frame["artist"], ["happy", "sad"], settings.train, 7)
+    done = Comparison(settings)
     done.moods = ["happy", "sad"]
     tuned, read, _ = done._tune(frame, folder)
     own = tuned.read_lyrics(frame)
     known = frame["lyrics"].notna()
-    learnt = frame["split"] == "train"
+    learned = frame["split"] == "train"
     same = np.isclose(np.vstack(read["vector"]), own, atol=1e-6).all(axis=1)
-    assert same[known & ~learnt].all()
-    assert not same[known & learnt].any()
+    assert same[known & ~learned].all()
+    assert not same[known & learned].any()
 
 
 def test_head_in_training_never_loses_all_parts_of_a_song() -> None:
@@ -921,7 +917,7 @@ def test_head_in_training_never_loses_all_parts_of_a_song() -> None:
 
 
 def test_no_labels(
-    spark: SparkSession, tables: Tables, folder: Path, quick: settings.Config, tmp_path: Path
+    spark: SparkSession, tables: Tables, folder: Path, quick: Settings, tmp_path: Path
 ) -> None:
     nothing = {**tables, "labelled": spark.createDataFrame([], LABELLED.schema)}
     result = fit_models(take(nothing, quick), folder, quick, tmp_path)
@@ -930,22 +926,22 @@ def test_no_labels(
     assert "no labelled songs" in result.warnings[0]
 
 
-def test_one_mood_stops(tables: Tables, folder: Path, quick: settings.Config, tmp_path: Path) -> None:
+def test_one_mood_stops(tables: Tables, folder: Path, quick: Settings, tmp_path: Path) -> None:
     happy = {**tables, "labelled": tables["labelled"].where("mood = 'happy'")}
-    with pytest.raises(SongmoodError, match=r"all 60 labelled songs are happy.*label\.min_tags"):
+    with pytest.raises(UserError, match=r"all 60 labelled songs are happy.*label\.min_tags"):
         fit_models(take(happy, quick), folder, quick, tmp_path)
 
 
 def test_a_mood_of_three_songs_stops(
-    spark: SparkSession, folder: Path, quick: settings.Config, tmp_path: Path
+    spark: SparkSession, folder: Path, quick: Settings, tmp_path: Path
 ) -> None:
     few = song_tables(spark, folder, {"happy": 12, "sad": 3})
-    with pytest.raises(SongmoodError, match=r"only 3 labelled songs are sad.*needs 10"):
+    with pytest.raises(UserError, match=r"only 3 labelled songs are sad.*needs 10"):
         fit_models(take(few, quick), folder, quick, tmp_path)
 
 
 def test_audio_alone_and_three_moods(
-    spark: SparkSession, folder: Path, quick: settings.Config, tmp_path: Path
+    spark: SparkSession, folder: Path, quick: Settings, tmp_path: Path
 ) -> None:
     tables = song_tables(spark, folder, {"angry": 20, "happy": 20, "sad": 20}, lyrics=False)
     result = fit_models(take(tables, quick), folder, quick, tmp_path)
@@ -955,19 +951,19 @@ def test_audio_alone_and_three_moods(
     assert json.loads((tmp_path / DESCRIPTION).read_text())["moods"] == ["angry", "happy", "sad"]
 
 
-def test_lyrics_alone(spark: SparkSession, folder: Path, quick: settings.Config, tmp_path: Path) -> None:
+def test_lyrics_alone(spark: SparkSession, folder: Path, quick: Settings, tmp_path: Path) -> None:
     tables = song_tables(spark, folder, {"happy": 30, "sad": 30}, audio=False)
     result = fit_models(take(tables, quick), folder, quick, tmp_path)
     assert describe(tmp_path)["widths"].keys() == {"lyrics", "reading", "words", "lexicon", "topics"}
     assert len(as_rows(result.model_metrics)) == 2 * len(quick.train.models)
 
 
-def test_embedded_encoder_trains(make_config: Callable[..., settings.Config], tmp_path: Path) -> None:
-    config = make_config("train.epochs=1", "train.batch_size=8").train
+def test_embedded_encoder_trains(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    settings = make_settings("train.epochs=1", "train.batch_size=8").train
     happy, sad = "we dance and smile in the summer sun", "I cry alone in the cold rain"
     songs = pd.DataFrame({"lyrics": [happy, sad] * 8, "mood": [0, 1] * 8})
     model = NeuralModel(
-        KINDS["fine_tuned_bert"], ["happy", "sad"], Encoder(resolve_encoder("embedded"), READS), config, 1
+        KINDS["fine_tuned_bert"], ["happy", "sad"], Encoder(resolve_encoder("embedded"), READS), settings, 1
     )
     model.fit(songs, songs)
     assert (model.predict_proba(songs).argmax(axis=1) == songs["mood"]).all()

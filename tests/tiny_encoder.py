@@ -33,7 +33,7 @@ def write_tiny_encoder(folder: Path, pooler: bool = True) -> Path:
         model_max_length=64,
     ).save_pretrained(folder)
     torch.manual_seed(0)
-    config = BertConfig(
+    settings = BertConfig(
         vocab_size=len(words),
         hidden_size=WIDTH,
         num_hidden_layers=2,
@@ -42,7 +42,7 @@ def write_tiny_encoder(folder: Path, pooler: bool = True) -> Path:
         max_position_embeddings=64,
         initializer_range=0.5,  # the usual 0.02 makes all words nearly alike while nothing is trained
     )
-    model = BertModel(config)
+    model = BertModel(settings)
     if not pooler:
         model.pooler = None
     model.save_pretrained(folder)

@@ -14,7 +14,7 @@ Matrix: TypeAlias = NDArray[np.float64]
 class Layout:
     """Points and the `neighbors` nearest of each, itself among them, laid out as often as asked.
 
-    The neighbours are exact, and searched for once: UMAP's own search would compile for nine seconds,
+    The neighbors are exact, and searched for once: UMAP's own search would compile for nine seconds,
     and once for each layout.
     """
 

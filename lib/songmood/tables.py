@@ -1,14 +1,15 @@
 """The contract of every Parquet table songmood writes. Read this page first.
 
 A table has a name, a key that is unique and never null, columns with types, and checks that are
-counted while it is written. Names and columns are what others build on: add, never rename.
+counted while it is written (songmood.engine.table). Others build on names and columns: add, never rename.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyspark.sql import types as T
+
+from songmood.audio import AUDIO_FEATURES, DISCRETE_AUDIO_FEATURES
+from songmood.engine.table import Column, Table
 
 STRING, INT, LONG, FLOAT, DOUBLE, BOOLEAN = (
     T.StringType(),
@@ -19,39 +20,6 @@ STRING, INT, LONG, FLOAT, DOUBLE, BOOLEAN = (
     T.BooleanType(),
 )
 STRINGS, FLOATS = T.ArrayType(STRING), T.ArrayType(FLOAT)
-
-
-@dataclass(frozen=True)
-class Column:
-    name: str
-    type: T.DataType
-    about: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """One Parquet table.
-
-    `checks` are SQL conditions that must hold for every row (null counts as holding); a row that
-    breaks one stops the run before publish. `reason` names the column whose values the manifest
-    counts. `restricted` marks text under copyright, which is never shown whole or exported.
-    """
-
-    name: str
-    about: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-    checks: tuple[str, ...] = ()
-    reason: str | None = None
-    restricted: bool = False
-
-    @property
-    def schema(self) -> T.StructType:
-        return T.StructType([T.StructField(c.name, c.type) for c in self.columns])
-
-    @property
-    def column_names(self) -> list[str]:
-        return [c.name for c in self.columns]
 
 
 SONG_COLUMNS = (
@@ -70,22 +38,6 @@ SONG_COLUMNS = (
     Column("popularity", LONG, "WASABI's rank (Deezer's): higher is better known"),
 )
 
-AUDIO_FEATURES = (
-    "acousticness",
-    "danceability",
-    "energy",
-    "instrumentalness",
-    "key",
-    "liveness",
-    "loudness",
-    "mode",
-    "speechiness",
-    "tempo",
-    "time_signature",
-    "valence",
-)
-DISCRETE_AUDIO_FEATURES = ("key", "mode", "time_signature")
-
 _PROBABILITY = "BETWEEN 0 AND 1.000001"
 
 SONGS = Table("songs", "Every song record read, one row a song and album.", ("song_id",), SONG_COLUMNS)
@@ -102,6 +54,25 @@ REJECTS = Table(
     ),
     checks=("length(raw) <= 1000",),
     reason="reason",
+    reason_weight="count",
+    example="source",
+)
+CORPUS_LYRICS = Table(
+    "corpus_lyrics",
+    "Every row of the corpus' lyrics, cleaned. Restricted: never exported, logged or shown whole.",
+    ("row_hash",),
+    (
+        Column("row_hash", STRING, "SHA-256 of the other columns"),
+        Column("song_id", STRING, "the id it is keyed by, if any"),
+        Column("artist", STRING, "the artist it is keyed by, if any"),
+        Column("title", STRING, "the title it is keyed by, if any"),
+        Column("lyrics", STRING, "cleaned; null where nothing is left"),
+        Column("fault", STRING, "why it may not be a lyric of one song; null for lyrics"),
+        Column("language", STRING, "the most probable language, as a lower-case English name"),
+        Column("language_probability", DOUBLE, "the probability of that language, 0 to 1"),
+    ),
+    checks=(f"language_probability {_PROBABILITY}",),
+    restricted=True,
 )
 FILTERED = Table(
     "filtered",
@@ -116,6 +87,7 @@ DROPPED = Table(
     (Column("step", STRING), Column("song_id", STRING), Column("drop_reason", STRING)),
     checks=("drop_reason IS NOT NULL",),
     reason="drop_reason",
+    shared=True,
 )
 _COMPARISONS = ("name", "album", "year", "length", "language", "ids")
 DEDUPED = Table(
@@ -138,6 +110,24 @@ DUPLICATES = Table(
     checks=(f"similarity {_PROBABILITY}", "song_id <> representative_id"),
     reason="match_reason",
 )
+SONG_RECORDS = Table(
+    "song_records",
+    "Which song each filtered record belongs to, with what sources may know the record by.",
+    ("record_id",),
+    (
+        Column("record_id", STRING, "the song_id of a row of filtered"),
+        Column(
+            "song_id",
+            STRING,
+            "the representative, always in deduped; the record itself if it has no duplicates",
+        ),
+        Column("spotify_id", STRING, "of the record"),
+        Column("lastfm_id", STRING, "of the record"),
+        Column("artist", STRING, "of the record"),
+        Column("title", STRING, "of the record"),
+        Column("language", STRING, "of the record"),
+    ),
+)
 DUPLICATE_PAIRS = Table(
     "duplicate_pairs",
     "Pairs of rows that were compared and whose names could be one song's: what dedupe weighed.",
@@ -152,7 +142,7 @@ DUPLICATE_PAIRS = Table(
 )
 MATCH_WEIGHTS = Table(
     "match_weights",
-    "What each level of each comparison of two rows is worth in dedupe, as learnt from the corpus.",
+    "What each level of each comparison of two rows is worth in dedupe, as learned from the corpus.",
     ("comparison", "level"),
     (
         Column("comparison", STRING),
@@ -174,6 +164,7 @@ TAGS = Table(
         Column("source", STRING, "files, or a service"),
     ),
     checks=("weight BETWEEN 0 AND 100",),
+    distinct="song_id",
 )
 AUDIO = Table(
     "audio_features",
@@ -340,7 +331,7 @@ TRAINING_CURVES = Table(
 )
 MODEL_PREDICTIONS = Table(
     "model_predictions",
-    "What each model says of the songs it has not learnt from.",
+    "What each model says of the songs it has not learned from.",
     ("model", "song_id"),
     (
         Column("model", STRING),
@@ -426,6 +417,17 @@ LYRIC_INDEX = Table(
     ),
     checks=("document_frequency = size(postings)",),
 )
+SONG_TERMS = Table(
+    "song_terms",
+    "The terms of each song in the index, with their weights: lyric_index by song.",
+    ("song_id",),
+    (
+        Column("song_id", STRING),
+        Column("terms", STRINGS, "in alphabetical order"),
+        Column("weights", T.ArrayType(DOUBLE), "of each term, as in lyric_index; their squares sum to 1"),
+    ),
+    checks=("size(terms) = size(weights)",),
+)
 RECOMMENDATIONS = Table(
     "recommendations",
     "For each song the songs most like it, and why.",
@@ -465,10 +467,12 @@ TABLES: dict[str, Table] = {
     for table in (
         SONGS,
         REJECTS,
+        CORPUS_LYRICS,
         FILTERED,
         DROPPED,
         DEDUPED,
         DUPLICATES,
+        SONG_RECORDS,
         DUPLICATE_PAIRS,
         MATCH_WEIGHTS,
         TAGS,
@@ -490,18 +494,11 @@ TABLES: dict[str, Table] = {
         CLUSTER_SELECTION,
         KEYWORDS,
         LYRIC_INDEX,
+        SONG_TERMS,
         RECOMMENDATIONS,
         RETRIEVAL_METRICS,
     )
 }
 
-
-def data_dictionary() -> str:
-    """All tables as Markdown, for people: conf-free, made from this page alone."""
-    lines = ["# Tables", ""]
-    for table in TABLES.values():
-        lines += [f"## {table.name}", "", table.about, "", f"Key: {', '.join(table.key)}.", ""]
-        lines += ["| column | type | meaning |", "| --- | --- | --- |"]
-        lines += [f"| {c.name} | {c.type.simpleString()} | {c.about} |" for c in table.columns]
-        lines.append("")
-    return "\n".join(lines)
+# The models that steps write and read, by name.
+MODELS = {"mood_model": "the final mood model: safetensors, JSON and a model card"}

@@ -24,14 +24,14 @@ from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from songmood.config import Demo
+from songmood.audio import AUDIO_FEATURES, DISCRETE_AUDIO_FEATURES
 from songmood.demo import audio, draws, evidence, lyrics, noise, songs, tags, words
 from songmood.demo.draws import Draws
 from songmood.demo.evidence import HAPPY_SHARE, Strengths
 from songmood.demo.songs import KINDS, Rows
-from songmood.errors import SongmoodError
-from songmood.store import absolute, open_filesystem
-from songmood.tables import AUDIO_FEATURES, DISCRETE_AUDIO_FEATURES
+from songmood.engine.errors import UserError
+from songmood.engine.store import absolute, open_filesystem
+from songmood.settings import DemoSettings
 
 DEMO_JSON = "truth/demo.json"
 # The public CSV's header, with lastfm_id, which the real one lacks (WASABI's tag files are keyed by it).
@@ -62,7 +62,7 @@ _SONGS_A_PARTITION, _MOST_PARTITIONS = 1000, 64
 class Maker:
     """Makes the rows of each part for some songs' numbers; small, and sent to every executor."""
 
-    demo: Demo
+    demo: DemoSettings
     draws: Draws
     strengths: Strengths
 
@@ -123,12 +123,12 @@ class Maker:
         return made
 
 
-def write_demo_corpus(spark: SparkSession, demo: Demo, seed: int, folder: str) -> None:
+def write_demo_corpus(spark: SparkSession, demo: DemoSettings, seed: int, folder: str) -> None:
     """Write the demo corpus to `folder`, or leave it if it is there, complete, with the same settings.
 
     It is written beside, under the name `folder`.writing, and renamed when complete. A demo corpus that
     is not complete is made anew; so is one that an older version of this code made, if nothing was
-    added to it. Raises SongmoodError for a folder that holds anything else.
+    added to it. Raises UserError for a folder that holds anything else.
     """
     target = _Folder(folder)
     maker_version = _code_hash()
@@ -137,7 +137,7 @@ def write_demo_corpus(spark: SparkSession, demo: Demo, seed: int, folder: str) -
         return
     half = _Folder(f"{folder.rstrip('/')}.writing")
     if half.found() and half.read() is None:
-        raise SongmoodError(f"{half.path} is in the way of the demo corpus and not ours: move it")
+        raise UserError(f"{half.path} is in the way of the demo corpus and not ours: move it")
     draws = Draws(seed)
     strengths = evidence.solve_strengths(draws, demo)
     ceilings = evidence.estimate_ceilings(draws, demo, strengths)
@@ -242,25 +242,23 @@ class _Folder:
 
 
 def _stands(target: _Folder, settings: dict[str, Any], code: str) -> bool:
-    """Whether the corpus asked for is there; else whether the place may be taken, or SongmoodError."""
+    """Whether the corpus asked for is there; else whether the place may be taken, or UserError."""
     if not target.found():
         return False
     truth = target.read()
     if truth is None:
-        raise SongmoodError(
-            f"{target.path} holds something else than a demo corpus: set paths.corpus elsewhere"
-        )
+        raise UserError(f"{target.path} holds something else than a demo corpus: set paths.corpus elsewhere")
     if not truth["complete"]:
         return False
     if any(truth.get(name) != value for name, value in settings.items()):
-        raise SongmoodError(
+        raise UserError(
             f"{target.path} holds a demo corpus of other settings or seed: delete it, "
             "or set paths.corpus elsewhere"
         )
     if truth.get("code") == code:
         return True
     if target.files() != truth.get("files"):
-        raise SongmoodError(
+        raise UserError(
             f"{target.path} holds a demo corpus of an older version, with files added: move it away"
         )
     return False

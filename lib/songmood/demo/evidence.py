@@ -22,10 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from songmood.config import Demo
 from songmood.demo.draws import Array, Draws
 from songmood.demo.words import LINE_WORDS, LINES, MOOD_WORDS
-from songmood.errors import SongmoodError
+from songmood.engine.errors import UserError
+from songmood.settings import DemoSettings
 
 HAPPY_SHARE = 0.62  # the paper's happy majority: precision and recall above accuracy (its table 1)
 FAINT = 0.22  # strength of the faint channel, as a share of the clear one; makes both together about 0.88
@@ -75,7 +75,7 @@ def draw_moods(draws: Draws, numbers: Array) -> Array:
     return draws.chance("mood", numbers, HAPPY_SHARE)
 
 
-def plan_lyrics(draws: Draws, numbers: Array, demo: Demo) -> Plan:
+def plan_lyrics(draws: Draws, numbers: Array, demo: DemoSettings) -> Plan:
     """Length and lines of each song's lyric, whatever its mood."""
     words = demo.words_low + draws.below("words", numbers, demo.words_high - demo.words_low + 1)
     sung = words // LINE_WORDS
@@ -144,10 +144,10 @@ def happy_probability(odds: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-(odds + prior))))
 
 
-def solve_strengths(draws: Draws, demo: Demo) -> Strengths:
+def solve_strengths(draws: Draws, demo: DemoSettings) -> Strengths:
     """The strengths that give the ceilings of the settings, by bisection on one fixed sample.
 
-    Raises SongmoodError for a ceiling that no strength gives.
+    Raises UserError for a ceiling that no strength gives.
     """
     numbers = _FIT_FROM + np.arange(_SAMPLE)
     plan = plan_lyrics(draws, numbers, demo)
@@ -167,7 +167,7 @@ def solve_strengths(draws: Draws, demo: Demo) -> Strengths:
     )
 
 
-def estimate_ceilings(draws: Draws, demo: Demo, strengths: Strengths) -> dict[str, Ceiling]:
+def estimate_ceilings(draws: Draws, demo: DemoSettings, strengths: Strengths) -> dict[str, Ceiling]:
     """Bayes accuracy of a reader of lyrics, audio and both, on songs other than those solved on."""
     numbers = _TEST_FROM + np.arange(_SAMPLE)
     places, stand = draw_mood_words(draws, numbers, plan_lyrics(draws, numbers, demo), strengths)
@@ -201,7 +201,7 @@ def _ceiling(evidence: Array) -> Ceiling:
 def _bisect(accuracy: Callable[[float], float], target: float, setting: str) -> float:
     low, high = 0.0, 16.0
     if not accuracy(low) <= target <= accuracy(high):
-        raise SongmoodError(
+        raise UserError(
             f"{setting}: {target} is out of reach: between {HAPPY_SHARE} (the happy songs' share) and "
             f"{accuracy(high):.2f} with lyrics of this length (demo.words_low, demo.words_high)"
         )

@@ -8,7 +8,6 @@ import re
 import numpy as np
 import pandas as pd
 
-from songmood.config import Demo
 from songmood.demo.draws import Array, Draws
 from songmood.demo.evidence import Plan, Strengths, draw_mood_words, plan_lyrics
 from songmood.demo.songs import (
@@ -24,6 +23,7 @@ from songmood.demo.songs import (
     song_titles,
 )
 from songmood.demo.words import FILLERS, LINES, MOOD_WORDS, OTHER_LANGUAGES, THEMES
+from songmood.settings import DemoSettings
 
 # Shares of songs.
 BY_ID = 0.82  # a lyric under the song's id
@@ -50,7 +50,7 @@ def draw_themes(draws: Draws, songs: Array) -> Array:
     return draws.below("theme", songs, len(THEMES))
 
 
-def make_lyrics(draws: Draws, rows: Rows, demo: Demo, strengths: Strengths) -> pd.DataFrame:
+def make_lyrics(draws: Draws, rows: Rows, demo: DemoSettings, strengths: Strengths) -> pd.DataFrame:
     """Lyrics as a corpus brings them: song_id, or artist and title; lyrics. The rest of a row is null."""
     state = draws.uniform("lyrics", rows.song)
     by_id, by_name = state < BY_ID, (state >= BY_ID) & (state < BY_ID + BY_NAME)
@@ -110,7 +110,7 @@ def wrong_lyrics(draws: Draws, rows: Rows) -> pd.DataFrame:
     return made
 
 
-def write_lyrics(draws: Draws, songs: Array, demo: Demo, strengths: Strengths) -> list[str]:
+def write_lyrics(draws: Draws, songs: Array, demo: DemoSettings, strengths: Strengths) -> list[str]:
     """A clean lyric for each song number: lines, with an empty line between verse and chorus."""
     plan = plan_lyrics(draws, songs, demo)
     places, _ = draw_mood_words(draws, songs, plan, strengths)

@@ -21,7 +21,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from songmood.tables import AUDIO_FEATURES
+from songmood.audio import AUDIO_FEATURES
 
 SONG_COLUMNS = ("lyrics", "embedding", "topic_weights", *AUDIO_FEATURES)
 

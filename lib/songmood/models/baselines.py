@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from songmood.evaluate import fit_temperature, temper
 from songmood.models import Loss
+from songmood.models.evaluate import fit_temperature, temper
 
 _WORD = r"\w+"
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from songmood.encoder import Encoder
+from songmood.encoder.encoder import Encoder
 from songmood.models.linear import regress
 from songmood.models.parts import Array, mean_and_deviation
 from songmood.models.trainer import WeighedLoss
 
-# Beside other parts these are only centred: see `standardise`.
+# Beside other parts these are only centered: see `standardize`.
 _OWN_SCALE = ("lyrics", "topics")
 # The inverse of the penalty where a head begins as a logistic regression. On 992 songs with real lyrics,
 # artists apart, 0.001 to 0.003 have the best AUC, and log loss is least at 0.003.
@@ -25,7 +25,7 @@ _FIRST_WEIGHT = 0.4
 
 
 class _Parts(nn.Module):  # type: ignore[misc]
-    """What heads share: the parts of songs, standardised by the training songs, missing ones as 0.
+    """What heads share: the parts of songs, standardized by the training songs, missing ones as 0.
 
     Each part comes as a tensor (songs, its width). What is not a finite number counts as missing and is
     set to the mean, 0. In training parts are left out at random (`part_dropout`; a song that would lose
@@ -44,11 +44,11 @@ class _Parts(nn.Module):  # type: ignore[misc]
             self.register_buffer(f"{part}_mean", torch.zeros(width))
             self.register_buffer(f"{part}_scale", torch.ones(width))
 
-    def standardise(self, parts: Mapping[str, Array]) -> None:
+    def standardize(self, parts: Mapping[str, Array]) -> None:
         """Take mean and deviation from the training songs' parts. Values 0 or 1 stay as they are.
 
         Beside other parts, the encoder's vector (of length 1) and the topics (of sum 1) keep their own
-        small scale and are only centred. Blown up to deviation 1, hundreds of noisy numbers drown the
+        small scale and are only centered. Blown up to deviation 1, hundreds of noisy numbers drown the
         few of audio: on 900 made songs of known truth that cost 6 points of accuracy.
         """
         for part in self.widths:
@@ -131,7 +131,7 @@ class Fusion(_Parts):
     A part's gate, between 0 and 1, looks at all parts: how much it counts for this song. A missing
     part adds nothing, so that a song of few parts is called less surely. Parts that are log-odds of the
     moods already, `log_odds`, also go to the softmax by themselves, each with a weight. At first they
-    alone are heard, and how common each mood is (`expect`): what the gates make of all parts is learnt
+    alone are heard, and how common each mood is (`expect`): what the gates make of all parts is learned
     as a correction of their sum, which stands at the end of `hidden`.
     """
 

@@ -1,6 +1,6 @@
 """The parts of a song that a logistic regression makes: what its words, its reading and a lexicon say.
 
-A net over hundreds of numbers of a thousand songs learns the songs by heart. A regularised logistic
+A net over hundreds of numbers of a thousand songs learns the songs by heart. A regularized logistic
 regression does not, and leaves the net over it a few numbers that it can weigh.
 """
 
@@ -20,11 +20,11 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 
-from songmood.encoder_files import check_weights
-from songmood.errors import SongmoodError
+from songmood.encoder.files import check_weights
+from songmood.engine.errors import UserError
 from songmood.models.lexicon import read_lexicon
 from songmood.models.parts import Array, has_text, is_list, mean_and_deviation
-from songmood.splits import deal
+from songmood.models.splits import deal
 
 VOCABULARY = "words.json"  # beside the weights and the encoder's own files
 _FOLDS = 5
@@ -48,7 +48,7 @@ class LogOdds(ABC):
     def fit(self, songs: pd.DataFrame) -> Array:
         """Learn from songs and their `mood`; log-odds (songs, moods) of the same songs, NaN if not known.
 
-        All are NaN, and nothing is learnt, where too few songs of a mood, or too few artists, are known to
+        All are NaN, and nothing is learned, where too few songs of a mood, or too few artists, are known to
         take folds. Songs without a column `artist` are dealt into the folds one by one.
         """
         known = self._known(songs)
@@ -69,7 +69,7 @@ class LogOdds(ABC):
         return said
 
     def read(self, songs: pd.DataFrame) -> Array:
-        """Log-odds (songs, moods); NaN of songs that are not known, or where nothing was learnt."""
+        """Log-odds (songs, moods); NaN of songs that are not known, or where nothing was learned."""
         known = self._known(songs)
         said = np.full((len(songs), self.moods), np.nan, dtype=np.float32)
         if self.coefficients is not None and known.any():
@@ -77,7 +77,7 @@ class LogOdds(ABC):
         return said
 
     def save(self, folder: Path) -> None:
-        """Write safetensors and JSON; nothing, where nothing was learnt."""
+        """Write safetensors and JSON; nothing, where nothing was learned."""
         if self.coefficients is not None:
             save_file({k: np.ascontiguousarray(v) for k, v in self._state().items()}, self._file(folder))
 
@@ -88,10 +88,10 @@ class LogOdds(ABC):
 
     @classmethod
     def check(cls, folder: Path, advice: str) -> None:
-        """Raise SongmoodError, with `advice`, unless what `save` wrote is there and whole."""
+        """Raise UserError, with `advice`, unless what `save` wrote is there and whole."""
         file = cls._file(folder)
         if not file.is_file():
-            raise SongmoodError(f"the mood model {folder} has no {file.name}: {advice}")
+            raise UserError(f"the mood model {folder} has no {file.name}: {advice}")
         check_weights(file, advice)
 
     @classmethod
@@ -104,7 +104,7 @@ class LogOdds(ABC):
 
     @abstractmethod
     def _learn_numbers(self, songs: pd.DataFrame) -> Any:
-        """The numbers of training songs, (songs, width), having learnt from them how to take them."""
+        """The numbers of training songs, (songs, width), having learned from them how to take them."""
 
     @abstractmethod
     def _numbers(self, songs: pd.DataFrame) -> Any:
@@ -156,7 +156,7 @@ class Words(LogOdds):
         try:
             json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise SongmoodError(
+            raise UserError(
                 f"the mood model {folder} has no readable {VOCABULARY} ({error}): {advice}"
             ) from None
 

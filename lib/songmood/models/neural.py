@@ -17,16 +17,16 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import set_seed
 
-from songmood import config as settings
-from songmood.encoder import Encoder
-from songmood.encoder_files import WEIGHTS, check_weights
-from songmood.errors import SongmoodError
-from songmood.evaluate import fit_temperature, temper
+from songmood.encoder.encoder import Encoder
+from songmood.encoder.files import WEIGHTS, check_weights
+from songmood.engine.errors import UserError
 from songmood.models import Loss
+from songmood.models.evaluate import fit_temperature, temper
 from songmood.models.heads import Fusion, Head, TextNet
 from songmood.models.linear import LINEAR
 from songmood.models.parts import Array, count_topics, has_text, read_audio, stack
 from songmood.models.trainer import train_net
+from songmood.settings import EncoderSettings, TrainSettings
 
 _TUNED_WINDOWS = 8  # of a song, while the encoder is tuned: a batch of the longest songs must fit in memory
 HEAD, DESCRIPTION = "head.safetensors", "mood.json"  # beside the encoder's own files
@@ -110,22 +110,22 @@ class NeuralModel:
     The tuned encoder has seen the training songs' moods, so its reading of them looks surer than it
     will be on others, and a head over it trusts it too much. Against that stand: the encoder's epoch
     and the head's are those of the least validation loss, the validation songs having taught neither;
-    the tuning is short and slow; the reading keeps its small scale (`Head.standardise`); and parts are
+    the tuning is short and slow; the reading keeps its small scale (`Head.standardize`); and parts are
     left out at random. The fusion's regressions learn from the validation songs, too, as what they say of
     each comes from others. None ever meets a test song. Probabilities are tempered so that validation
     songs have the least log loss.
     """
 
     def __init__(
-        self, kind: Kind, moods: Sequence[str], encoder: Encoder, config: settings.Train, seed: int
+        self, kind: Kind, moods: Sequence[str], encoder: Encoder, settings: TrainSettings, seed: int
     ) -> None:
         self.kind, self.moods, self.encoder = kind, list(moods), encoder
-        self.config, self.seed = config, seed
+        self.settings, self.seed = settings, seed
         self.temperature = 1.0
-        self.of_validation: Prediction | None = None  # of `fit`'s, by what it has not learnt from them
-        by_artist = config.split_by == "artist"
+        self.of_validation: Prediction | None = None  # of `fit`'s, by what it has not learned from them
+        by_artist = settings.split_by == "artist"
         self.linear = {p: LINEAR[p](len(moods), seed, by_artist) for p in kind.parts if p in LINEAR}
-        self.optimizer = kind.optimizer or config.optimizer
+        self.optimizer = kind.optimizer or settings.optimizer
         self.head: Any = None
 
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
@@ -145,16 +145,16 @@ class NeuralModel:
             if np.isfinite(parts["train"][part]).any()
         }
         if not widths:
-            raise SongmoodError(f"no training song has {' or '.join(self.kind.parts)} for {self.kind.name}")
-        hidden_size = self.config.hidden_size if self.kind.has_hidden_layer else 0
+            raise UserError(f"no training song has {' or '.join(self.kind.parts)} for {self.kind.name}")
+        hidden_size = self.settings.hidden_size if self.kind.has_hidden_layer else 0
         self.head = self._head(widths, hidden_size)
-        self.head.standardise(parts["train"])
-        if self.config.class_weights:
+        self.head.standardize(parts["train"])
+        if self.settings.class_weights:
             self.head.loss.balance(train["mood"])
         elif self.kind.fuses:
             self.head.expect(train["mood"])
         if self.kind.tunes_encoder:
-            self.head.regress(parts["train"], train["mood"], self.config.class_weights, self.seed)
+            self.head.regress(parts["train"], train["mood"], self.settings.class_weights, self.seed)
             curve = self._tune(train, validation)
             parts["validation"]["lyrics"] = self.read_lyrics(validation)
         else:
@@ -204,8 +204,8 @@ class NeuralModel:
             "widths": self.head.widths,
             "hidden_size": self.head.hidden_size,
             "temperature": self.temperature,
-            "encoder": self.encoder.config.model_dump(mode="json", exclude={"model", "batch_size"}),
-            "train": self.config.model_copy(update=alone).model_dump(mode="json"),
+            "encoder": self.encoder.settings.model_dump(mode="json", exclude={"model", "batch_size"}),
+            "train": self.settings.model_copy(update=alone).model_dump(mode="json"),
             "seed": self.seed,
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         }
@@ -213,12 +213,12 @@ class NeuralModel:
 
     @classmethod
     def load(cls, folder: Path, batch_size: int) -> NeuralModel:
-        """The model of a folder. Nothing is unpickled. Raises SongmoodError if the folder is damaged."""
+        """The model of a folder. Nothing is unpickled. Raises UserError if the folder is damaged."""
         known = describe(folder)
         reads = {**known["encoder"], "model": str(folder), "batch_size": batch_size}
-        encoder = Encoder(folder, settings.Encoder.model_validate(reads))
-        config = settings.Train.model_validate(known["train"])
-        model = cls(KINDS[known["model"]], known["moods"], encoder, config, known["seed"])
+        encoder = Encoder(folder, EncoderSettings.model_validate(reads))
+        settings = TrainSettings.model_validate(known["train"])
+        model = cls(KINDS[known["model"]], known["moods"], encoder, settings, known["seed"])
         model.temperature = known["temperature"]
         for part in model.linear.values():
             part.load(folder)
@@ -230,7 +230,7 @@ class NeuralModel:
     # -- within ------------------------------------------------------------------------------
 
     def _head(self, widths: Mapping[str, int], hidden_size: int) -> Head | Fusion:
-        sizes = (widths, len(self.moods), hidden_size, self.config.dropout, self.config.part_dropout)
+        sizes = (widths, len(self.moods), hidden_size, self.settings.dropout, self.settings.part_dropout)
         return Fusion(*sizes, log_odds=tuple(self.linear)) if self.kind.fuses else Head(*sizes)
 
     def _parts(
@@ -277,10 +277,10 @@ class NeuralModel:
             rows("validation", validation["mood"]),
             collate=_collate_parts,
             optimizer=self.optimizer,
-            rate=self.config.head_learning_rate * self.kind.head_pace,
-            epochs=self.config.head_epochs,
-            patience=self.config.patience,
-            config=self.config,
+            rate=self.settings.head_learning_rate * self.kind.head_pace,
+            epochs=self.settings.head_epochs,
+            patience=self.settings.patience,
+            settings=self.settings,
             seed=self.seed,
         )
 
@@ -303,17 +303,17 @@ class NeuralModel:
             # labels first: the Trainer takes the first tensor's length for the number of songs
             return {"labels": labels, "songs": torch.tensor(songs), **padded}
 
-        net = TextNet(self.encoder, self.head, self.config.trained_layers)
+        net = TextNet(self.encoder, self.head, self.settings.trained_layers)
         curve = train_net(
             net,
             rows(train),
             rows(validation),
             collate=collate,
             optimizer=self.optimizer,
-            rate=self.config.encoder_learning_rate,
-            epochs=self.config.epochs,
-            patience=self.config.epochs,
-            config=self.config,
+            rate=self.settings.encoder_learning_rate,
+            epochs=self.settings.epochs,
+            patience=self.settings.epochs,
+            settings=self.settings,
             seed=self.seed,
         )
         self.encoder.model.eval().requires_grad_(False)
@@ -323,17 +323,17 @@ class NeuralModel:
 def describe(folder: Path) -> dict[str, Any]:
     """What a model's folder says of itself: model, moods, widths and more.
 
-    Raises SongmoodError, in one line, if a file is missing or damaged.
+    Raises UserError, in one line, if a file is missing or damaged.
     """
     advice = "delete the folder and run ./spark-submit.sh all --from train"
     for name in (WEIGHTS, HEAD):
         if not (folder / name).is_file():
-            raise SongmoodError(f"the mood model {folder} has no {name}: {advice}")
+            raise UserError(f"the mood model {folder} has no {name}: {advice}")
         check_weights(folder / name, advice)
     try:
         known: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SongmoodError(
+        raise UserError(
             f"the mood model {folder} has no readable {DESCRIPTION} ({error}): {advice}"
         ) from None
     for name, part in LINEAR.items():

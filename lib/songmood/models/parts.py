@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from songmood.tables import AUDIO_FEATURES, DISCRETE_AUDIO_FEATURES
+from songmood.audio import continuous_features, one_hot_features
 
 Array = npt.NDArray[np.float32]
 
@@ -16,21 +16,10 @@ Array = npt.NDArray[np.float32]
 # moves them. float32 near 1 rounds in the seventh digit.
 _SMALLEST_DEVIATION = 1e-6
 
-# Spotify's values: pitch classes 0 to 11 (-1 is 'none found'), minor 0 or major 1, beats in a bar
-_LEVELS = {"key": 12, "mode": 2, "time_signature": 8}
-_CONTINUOUS = tuple(name for name in AUDIO_FEATURES if name not in DISCRETE_AUDIO_FEATURES)
-
 
 def read_audio(songs: pd.DataFrame) -> Array:
-    """The audio features: nine numbers, then key, mode and time_signature one-hot; NaN if all are missing."""
-    columns = [songs[list(_CONTINUOUS)].astype("float64").to_numpy()]
-    for name, levels in _LEVELS.items():
-        values = songs[name].astype("float64").to_numpy()
-        columns.append((values[:, None] == np.arange(levels)[None, :]).astype("float64"))
-    missing = songs[list(AUDIO_FEATURES)].isna().all(axis=1).to_numpy()
-    stacked = np.hstack(columns).astype(np.float32)
-    stacked[missing] = np.nan
-    return stacked
+    """The audio features: nine numbers, then key, mode and time_signature one-hot; NaN where one is missing."""
+    return np.hstack([continuous_features(songs), one_hot_features(songs)]).astype(np.float32)
 
 
 def mean_and_deviation(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

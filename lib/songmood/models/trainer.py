@@ -11,13 +11,13 @@ import torch
 from torch import nn
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
 
-from songmood import config as settings
-from songmood.encoder import device, quiet
+from songmood.encoder.encoder import device, quiet
 from songmood.models import Loss
+from songmood.settings import TrainSettings
 
 
 def _make_optimizer(net: nn.Module, name: str, rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """An optimiser of the paper's section 5, SGD with momentum, or Adam, of what learns in a net."""
+    """An optimizer of the paper's section 5, SGD with momentum, or Adam, of what learns in a net."""
     learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
     if name == "adagrad":
         return torch.optim.Adagrad(learning, lr=rate, weight_decay=weight_decay)
@@ -59,7 +59,7 @@ def train_net(
     rate: float,
     epochs: int,
     patience: int,
-    config: settings.Train,
+    settings: TrainSettings,
     seed: int,
 ) -> list[Loss]:
     """Train a net and leave it as it was after its best epoch on validation; the training curve.
@@ -80,9 +80,9 @@ def train_net(
         args = TrainingArguments(
             output_dir=folder,
             num_train_epochs=epochs,
-            per_device_train_batch_size=config.batch_size,
+            per_device_train_batch_size=settings.batch_size,
             per_device_eval_batch_size=64,
-            gradient_accumulation_steps=config.gradient_accumulation,
+            gradient_accumulation_steps=settings.gradient_accumulation,
             seed=seed,
             data_seed=seed,
             full_determinism=True,
@@ -113,7 +113,7 @@ def train_net(
             train_dataset=train,
             eval_dataset=validation,
             data_collator=collate,
-            optimizers=(_make_optimizer(net, optimizer, rate, config.weight_decay), None),
+            optimizers=(_make_optimizer(net, optimizer, rate, settings.weight_decay), None),
             callbacks=[EarlyStoppingCallback(early_stopping_patience=patience)],
         )
         trainer.remove_callback(PrinterCallback)

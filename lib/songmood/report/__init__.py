@@ -21,8 +21,8 @@ import yaml
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from songmood import config
 from songmood.report import duplicates, figures, funnel, models, words
+from songmood.settings import MODELS, Settings
 
 # What the page reads; of the other tables the manifest's counts are enough.
 READS = (
@@ -36,7 +36,7 @@ _TRIED = 20  # rows of the search for topics: what comes after was no rival
 _ROWS = 20_000  # bound of what is read of tables that are small by nature
 
 
-def summarise(tables: Mapping[str, DataFrame], settings: config.Config) -> dict[str, DataFrame]:
+def summarize(tables: Mapping[str, DataFrame], settings: Settings) -> dict[str, DataFrame]:
     """What the page shows of the tables named in READS, as frames small enough for the driver.
 
     similarities: bin (0 to 19, of a width of 0.05), linked, merged, pairs; borderline: pairs of records
@@ -71,12 +71,12 @@ def summarise(tables: Mapping[str, DataFrame], settings: config.Config) -> dict[
         *("model_metrics", "training_curves", "retrieval_metrics"),
     )
     return {
-        **duplicates.summarise_pairs(tables, settings.dedupe.threshold, seed),
-        **duplicates.summarise_groups(tables),
-        **models.summarise_predictions(tables["model_predictions"]),
+        **duplicates.summarize_pairs(tables, settings.dedupe.threshold, seed),
+        **duplicates.summarize_groups(tables),
+        **models.summarize_predictions(tables["model_predictions"]),
         "labels": _count_by_mood(tables["labelled"]),
         "moods": _count_by_mood(moods),
-        "sources": funnel.summarise_sources(tables),
+        "sources": funnel.summarize_sources(tables),
         "songs_with_tags": tables["tags"].agg(F.count_distinct("song_id").alias("songs")),
         "map": points.join(names, "song_id", "left").join(moods, "song_id", "left").orderBy("song_id"),
         "seeds": recommended.join(F.broadcast(seeds), "seed_song_id", "left_semi")
@@ -87,10 +87,15 @@ def summarise(tables: Mapping[str, DataFrame], settings: config.Config) -> dict[
     }
 
 
+def fetch_summaries(tables: Mapping[str, DataFrame], settings: Settings) -> dict[str, pd.DataFrame]:
+    """What `summarize` gives, on the driver."""
+    return {name: summary.toPandas() for name, summary in summarize(tables, settings).items()}
+
+
 def render_report(
     frames: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> str:
-    """The page, from what `summarise` gave, the run's manifest so far and the run's settings.
+    """The page, from what `summarize` gave, the run's manifest so far and the run's settings.
 
     Everything that comes from a corpus is escaped, in the page and in the figures. A part without
     data says why in a line.
@@ -110,7 +115,7 @@ def render_report(
         models=models.model_rows(frames["model_metrics"]),
         confusion=models.confusion_tables(frames["confusion"]),
         reliability=figures.reliability(frames["reliability"], settings["train"]["final_model"]),
-        curves=figures.curves(frames["training_curves"], config.MODELS),
+        curves=figures.curves(frames["training_curves"], MODELS),
         maps=figures.maps(frames["map"]),
         selection=figures.selection(frames["cluster_selection"]),
         topics=_topics(frames["topic_terms"]),

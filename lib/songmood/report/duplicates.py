@@ -19,7 +19,7 @@ _COMPARISONS = DUPLICATE_PAIRS.column_names[3:]
 _SHOWN = ("artist", "title", "album", "year", "duration_s")
 
 
-def summarise_pairs(tables: Mapping[str, DataFrame], threshold: float, seed: int) -> dict[str, DataFrame]:
+def summarize_pairs(tables: Mapping[str, DataFrame], threshold: float, seed: int) -> dict[str, DataFrame]:
     """similarities and borderline; a pair is linked from `threshold` on, merged if in one group.
 
     Borderline are the combinations of levels whose similarity is nearest the threshold, half of them
@@ -71,7 +71,7 @@ def summarise_pairs(tables: Mapping[str, DataFrame], threshold: float, seed: int
     }
 
 
-def summarise_groups(tables: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
+def summarize_groups(tables: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
     """groups: the largest; spellings: the commonest names in them that are not the representative's."""
     groups = (
         tables["deduped"]

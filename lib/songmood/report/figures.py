@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from songmood.report import words
 
-# Okabe and Ito's colours, told apart by the colour-blind and on light and dark grounds; each with a sign.
+# Okabe and Ito's colors, told apart by the color-blind and on light and dark grounds; each with a sign.
 STYLES = (
     *(("#e69f00", "circle"), ("#0072b2", "diamond"), ("#009e73", "square")),
     *(("#cc79a7", "triangle-up"), ("#56b4e9", "x"), ("#d55e00", "cross")),
@@ -62,7 +62,7 @@ def similarities(counts: pd.DataFrame, threshold: float) -> Markup | None:
 
 
 def maps(points: pd.DataFrame) -> dict[str, Any]:
-    """The map twice, coloured by mood and by the largest clusters, with one caption; {} without points."""
+    """The map twice, colored by mood and by the largest clusters, with one caption; {} without points."""
     if points.empty:
         return {}
     labels = [
@@ -80,8 +80,8 @@ def maps(points: pd.DataFrame) -> dict[str, Any]:
     by_cluster = _scatter(points, "cluster", {c: f"cluster {c}" for c in clusters}, "others")
     return {
         "caption": f"Each point is a song ({words.number(len(points))} shown); near ones read and sound "
-        "alike to the model. Colour and sign: the mood the final model gives, and the same songs' cluster, "
-        "the largest named" + (f", the other {other_clusters} in grey." if other_clusters else "."),
+        "alike to the model. Color and sign: the mood the final model gives, and the same songs' cluster, "
+        "the largest named" + (f", the other {other_clusters} in gray." if other_clusters else "."),
         "charts": [
             {"title": "by mood", "figure": by_mood},
             {"title": "by cluster", "figure": by_cluster},
@@ -93,7 +93,7 @@ def _scatter(points: pd.DataFrame, column: str, names: Mapping[Any, str], others
     figure = go.Figure()
     groups = [(points[points[column] == value], name) for value, name in names.items()]
     rest = points[~points[column].isin(list(names))]
-    # grey first, so that it lies below
+    # gray first, so that it lies below
     styled = [(rest, others, _OTHERS)] * bool(len(rest))
     styled += [(rows, name, STYLES[i]) for i, (rows, name) in enumerate(groups)]
     for rows, name, (color, symbol) in styled:
@@ -117,7 +117,7 @@ def _scatter(points: pd.DataFrame, column: str, names: Mapping[Any, str], others
 
 
 def curves(losses: pd.DataFrame, models: Sequence[str]) -> list[dict[str, Any]]:
-    """A small figure for each model and optimiser, those models first: loss against steps."""
+    """A small figure for each model and optimizer, those models first: loss against steps."""
     figures = []
     order = [*models, *sorted(set(losses["model"]) - set(models))]
     parts = dict(list(losses.sort_values("step").groupby(["model", "optimizer"])))
@@ -146,7 +146,7 @@ def curves(losses: pd.DataFrame, models: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def learning_curve(rows: pd.DataFrame) -> Markup | None:
-    """Accuracy against songs learnt from: columns model, songs, accuracy, a row a seed."""
+    """Accuracy against songs learned from: columns model, songs, accuracy, a row a seed."""
     if rows.empty:
         return None
     figure = go.Figure()
@@ -161,7 +161,7 @@ def learning_curve(rows: pd.DataFrame) -> Markup | None:
     return _json(figure)
 
 
-def optimiser_curves(points: pd.DataFrame) -> list[dict[str, Any]]:
+def optimizer_curves(points: pd.DataFrame) -> list[dict[str, Any]]:
     """For train and validation, loss against steps: optimizer, rate, seed, step, loss, split.
 
     Validation is at the end of each epoch, a step or two apart from seed to seed, as splits differ; an

@@ -19,7 +19,7 @@ _PARTS = ("tags", "audio_features", "lyrics")
 _IDS = {"spotify_id": "a Spotify id", "lastfm_id": "a Last.fm id"}
 
 
-def summarise_sources(tables: Mapping[str, DataFrame]) -> DataFrame:
+def summarize_sources(tables: Mapping[str, DataFrame]) -> DataFrame:
     """part (tags, audio_features, lyrics), source, status ('found', or why not), songs."""
     found = [
         tables[part].select("song_id", F.lit(part).alias("part"), "source", F.lit("found").alias("status"))

@@ -9,10 +9,10 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from songmood.config import MODELS
-from songmood.label import EPSILONS, TOP_KS
 from songmood.models import PAPER
 from songmood.report.figures import STYLES
+from songmood.settings import MODELS
+from songmood.steps.label import EPSILONS, TOP_KS
 
 BASELINES = ("majority", "naive_bayes", "tfidf_logistic", "chance")
 _RETRIEVAL_ORDER = ("chance", "tfidf", "tfidf + encoder", "tfidf + mood model")
@@ -35,7 +35,7 @@ def model_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def summarise_predictions(predictions: DataFrame) -> dict[str, DataFrame]:
+def summarize_predictions(predictions: DataFrame) -> dict[str, DataFrame]:
     """confusion: model, mood, predicted, songs; reliability: model, bin, songs, means of said and right."""
     tested = predictions.where("split = 'test'")
     songs = F.count(F.lit(1)).alias("songs")

@@ -1,4 +1,4 @@
-"""The page of `reproduce`: table 1, the learning curve, the optimisers."""
+"""The page of `reproduce`: table 1, the learning curve, the optimizers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from songmood.models import PAPER
+from songmood.models.reproduction import BESIDE
 from songmood.report import figures, words
-from songmood.reproduce import BESIDE
 
 
 def render_table1(
@@ -18,7 +18,7 @@ def render_table1(
     curves: Sequence[Mapping[str, Any]],
     manifest: Mapping[str, Any],
 ) -> str:
-    """The page, from what songmood.reproduce shows and the run's manifest."""
+    """The page, from what songmood.models.reproduction shows and the run's manifest."""
     points = pd.DataFrame(
         [
             (unit["optimizer"], unit["rate"], unit["seed"], *point)
@@ -40,5 +40,5 @@ def render_table1(
         learning=figures.learning_curve(
             pd.DataFrame(learning, columns=["model", "seed", "songs", "accuracy"])
         ),
-        optimisers=figures.optimiser_curves(points),
+        optimizers=figures.optimizer_curves(points),
     )

@@ -66,7 +66,7 @@ def share(part: int | None, whole: int | None) -> float | None:
 
 
 def percent(share: float | None) -> str:
-    """A share in per cent with one decimal, or a dash."""
+    """A share in percent with one decimal, or a dash."""
     return "–" if share is None or pd.isna(share) else f"{share:.1%}"
 
 

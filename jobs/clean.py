@@ -1,0 +1,3 @@
+from songmood.pipeline import main
+
+main("clean")

@@ -1,0 +1,101 @@
+"""The command line of a pipeline: which steps, with which settings, and how it ends."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import sys
+import traceback
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from songmood.engine.errors import UserError, explain
+from songmood.engine.pipeline import Pipeline
+from songmood.engine.run import Run
+from songmood.engine.spark import open_session
+from songmood.engine.store import Store
+from songmood.engine.terminal import set_up_logging
+
+log = logging.getLogger(__name__)
+
+
+def main(pipeline: Pipeline, only: str | None = None) -> None:
+    """Run the steps that the command line asks for, or the step `only`, and exit.
+
+    The exit code is 0; 2 for an error that the user can mend; 1 for a fault; 130 for an interrupt.
+    """
+    sys.exit(run_command(pipeline, only, sys.argv[1:]))
+
+
+def run_command(pipeline: Pipeline, only: str | None, arguments: list[str]) -> int:
+    """As `main`, of these arguments; returns the exit code."""
+    options = _parse(only, arguments)
+    level = logging.DEBUG if options.verbose else logging.WARNING if options.quiet else logging.INFO
+    set_up_logging(pipeline.name, level)
+    try:
+        settings: Any = pipeline.load(_base_settings(), options.conf, options.set)
+        chosen = [pipeline.find(only)] if only else pipeline.choose(options.start, options.until, settings)
+        settings = pipeline.prepare(settings, chosen)
+        store = Store(pipeline.warehouse(settings))
+        run = Run(pipeline, settings, store, open_session(pipeline.name), options.run_id or _new_run_id())
+    except UserError as error:
+        return _stop(str(error), 2)
+    try:
+        log.info("%s %s  run %s  %s", pipeline.name, pipeline.version, run.run_id, pipeline.title(settings))
+        run.save("running")
+        run.go(chosen)
+    except UserError as error:
+        return _fail(run, str(error), 2)
+    except KeyboardInterrupt:
+        return _fail(run, "interrupted: run the same command again to resume", 130)
+    except Exception as error:  # the one place that turns a fault into a line and an exit code
+        return _fail(run, explain(error), 1, traceback.format_exc())
+    return 0
+
+
+def _parse(only: str | None, arguments: list[str]) -> argparse.Namespace:
+    # spark-submit.sh prints the help that people read; this is for those who call spark-submit themselves.
+    parser = argparse.ArgumentParser(prog=only or "all", allow_abbrev=False)
+    parser.add_argument("--conf", action="append", type=Path, default=[], metavar="FILE")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE")
+    parser.add_argument("--run-id", metavar="ID")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--verbose", action="store_true")
+    shown.add_argument("--quiet", action="store_true")
+    if only is None:
+        parser.add_argument("--from", dest="start", metavar="STEP")
+        parser.add_argument("--until", metavar="STEP")
+    options = parser.parse_args(arguments)
+    if options.run_id and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", options.run_id):
+        parser.error("--run-id: letters, digits, '.', '_' and '-' only")
+    return options
+
+
+def _base_settings() -> Path:
+    """The file of default settings, in the folder conf/ beside that of the running script."""
+    return Path(sys.argv[0]).resolve().parent.parent / "conf" / "base.yaml"
+
+
+def _fail(run: Run, message: str, code: int, trace: str | None = None) -> int:
+    if trace is not None:
+        message += f"; details in {run.store.uri}/runs/{run.run_id}/error.txt"
+    run.manifest["error"] = message
+    try:
+        if trace is not None:
+            run.store.write_text(f"runs/{run.run_id}/error.txt", trace)
+        run.save("failed")
+    except OSError as error:
+        message += f" (and the manifest could not be written: {error.strerror or error})"
+    return _stop(message, code)
+
+
+def _stop(message: str, code: int) -> int:
+    log.error("%s", " ".join(message.split()))
+    return code
+
+
+def _new_run_id() -> str:
+    return datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:4]

@@ -1,0 +1,54 @@
+"""Errors as a person reads them: one line that says what is wrong and what to do."""
+
+import re
+
+
+class UserError(Exception):
+    """Something the user can mend; the message is one line that says what is wrong and what to do.
+
+    The command line prints the message alone, without a traceback, and exits with code 2.
+    """
+
+
+def explain(error: BaseException) -> str:
+    """An unexpected error in one line, with what to do where that is known."""
+    text = str(error)
+    said: list[str] = _TRACEBACK.findall(text)
+    ours = [line for line in said if line.startswith("songmood.engine.errors.UserError: ")]
+    if ours:
+        return ours[-1].partition(": ")[2]
+    for pattern, advice in _KNOWN_FAULTS:
+        if re.search(pattern, text):
+            place = re.search(r"(?:file:|hdfs:|s3a?:)/[^\s,;'\")]+", text)
+            return advice + (f" ({place.group(0)})" if place else "")
+    if said:  # what Python said in a worker, without Java's words around it
+        return f"{type(error).__name__}: {said[-1]}"
+    causes = re.findall(r"Caused by: (.+)", text)
+    return f"{type(error).__name__}: {causes[-1] if causes else first_line(error)}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its name if it says nothing."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
+
+
+# A traceback's lines are indented, but for the last, which says what happened.
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)+(\S.*)")
+_KNOWN_FAULTS = (
+    (
+        r"No space left on device",
+        "the disk is full: free some, or move paths.warehouse or spark.local.dir to another",
+    ),
+    (
+        r"Python worker exited unexpectedly",
+        "a Python worker was killed, as a rule for want of memory: "
+        "take fewer cores (--master 'local[1]') or a machine with more memory",
+    ),
+    (r"OutOfMemoryError", "out of memory: give the driver more, e.g. -- --driver-memory 8g"),
+    (
+        r"[Uu]nexpected end of (ZLIB )?(input|file)|EOFException|not in gzip format|Truncated compressed",
+        "a compressed file ends too early or is not what its name says: fetch it again",
+    ),
+    (r"is not a Parquet file|Could not read footer", "a .parquet file is damaged or cut off: fetch it again"),
+)

@@ -1,0 +1,55 @@
+"""The Spark session, and sending folders to executors."""
+
+from __future__ import annotations
+
+import atexit
+import re
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from songmood.engine.errors import UserError
+
+_shipped: dict[tuple[str, str], Path] = {}  # (application, name) -> the folder that has this name there
+
+
+def open_session(name: str) -> SparkSession:
+    """The Spark session of spark-submit."""
+    session = SparkSession.builder.appName(name).getOrCreate()
+    keep_names(session)
+    return session
+
+
+def keep_names(session: SparkSession) -> None:
+    """Keep the Java classes that PySpark asks for by a short name at each call of a function.
+
+    Otherwise Java looks through every jar of the class path to learn that there is no package `functions`.
+    """
+    for name in ("functions", "PythonUtils", "SparkSession", "org"):
+        setattr(session._jvm, name, getattr(session._jvm, name))
+
+
+def ship(spark: SparkSession, folder: Path) -> str:
+    """Send a folder to every executor, where `SparkFiles.get(name)` finds it. Returns the name.
+
+    It travels as an archive, because Spark sends folders on local[*] only. Raises UserError if another
+    folder of the same name was sent before.
+    """
+    context = spark.sparkContext
+    name = re.sub(r"[^\w.-]", "_", folder.name)  # it becomes a part of an address
+    key = (context.applicationId, name)
+    if key not in _shipped:
+        temporary = tempfile.mkdtemp(prefix="ship-")
+        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+        archive = Path(temporary, f"{name}.zip")
+        with zipfile.ZipFile(archive, "w") as packed:  # not compressed: weights do not compress
+            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                packed.write(file, file.relative_to(folder))
+        context.addArchive(f"{archive.as_uri()}#{name}")
+        _shipped[key] = folder
+    if _shipped[key] != folder:
+        raise UserError(f"two different folders named {name} cannot be sent to executors in one run")
+    return name

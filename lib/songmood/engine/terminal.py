@@ -1,0 +1,65 @@
+"""What a person sees of a run: a line when a step starts, a line of counts when it ends, and where to look."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+_INDENT = " " * 18
+log = logging.getLogger(__name__)
+
+
+def set_up_logging(package: str, level: int) -> None:
+    """Show what the package logs: information on standard output, errors as '<package>: ...' on standard error."""
+    logger = logging.getLogger(package)
+    logger.setLevel(level)
+    logger.propagate = False
+    logger.handlers.clear()
+    shown = logging.StreamHandler(sys.stdout)
+    shown.setFormatter(logging.Formatter("%(message)s"))
+    shown.addFilter(lambda record: record.levelno < logging.ERROR)
+    errors = logging.StreamHandler(sys.stderr)
+    errors.setFormatter(logging.Formatter(f"{package}: %(message)s"))
+    errors.setLevel(logging.ERROR)
+    logger.addHandler(shown)
+    logger.addHandler(errors)
+
+
+def show_start(number: int, total: int, name: str, about: str) -> None:
+    """A step begins."""
+    log.info("%3d/%d %-10s %s", number, total, name, about)
+
+
+def say(line: str) -> None:
+    """A line that belongs to the step that runs."""
+    log.info("%s%s", _INDENT, line)
+
+
+def show_end(record: Mapping[str, Any]) -> None:
+    """A step is done: rows in and out, reasons, warnings."""
+    rows_in = ", ".join(f"{rows:,} {name}" for name, rows in record["rows_in"].items())
+    rows_out = ", ".join(f"{table['rows']:,} {name}" for name, table in record["tables"].items())
+    if rows_out:
+        seconds = "reused" if record["reused"] else f"{record['seconds']:.1f} s"
+        say(f"{rows_in + ' -> ' if rows_in else ''}{rows_out}  [{seconds}]")
+    for name in ("dropped", "rejects"):
+        reasons = record["tables"].get(name, {}).get("reasons", {})
+        if reasons:
+            say(f"{name}: " + ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()))
+    for warning in record["warnings"]:
+        log.warning("%snote: %s", _INDENT, warning)
+
+
+def show_block(run_id: str, root: str, manifest: Mapping[str, Any], featured: str, seconds: float) -> None:
+    """The run is complete: where its pages and tables are, and how to query one of them."""
+    tables = manifest["tables"]
+    log.info("\nrun %s complete in %.0f s", run_id, seconds)
+    for file in manifest["files"]:
+        log.info("  %-8s %s/runs/%s/%s", file.partition(".")[0], root, run_id, file)
+    log.info("  %-8s %s/tables (named in %s/runs/%s/manifest.json)", "tables", root, root, run_id)
+    name = featured if featured in tables else next(reversed(tables), None)
+    if name:
+        query = f"SELECT * FROM '{root}/{tables[name]}/*.parquet' LIMIT 10"
+        log.info('  %-8s duckdb -c "%s"', "query", query)

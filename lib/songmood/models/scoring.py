@@ -1,0 +1,71 @@
+"""The mood of every song, by the final model, on executors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+from pyspark import SparkFiles
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from songmood.encoder.encoder import one_thread_in_workers, spread
+from songmood.models import song_parts
+from songmood.models.evaluate import HAPPY
+from songmood.models.neural import NeuralModel
+
+_READ = "song_id string, text_hash string, probabilities array<float>, hidden array<float>"
+
+
+def score_by_model(
+    deduped: DataFrame,
+    lyrics: DataFrame,
+    embeddings: DataFrame,
+    topics: DataFrame,
+    audio_features: DataFrame,
+    folder_name: str,
+    moods: Sequence[str],
+    model_id: str,
+    batch_size: int,
+) -> DataFrame:
+    """The table `moods`: a row for every song with lyrics or audio features.
+
+    The model's folder was shipped under `folder_name`; `moods` are its moods, in its order. p_happy
+    is null if none of them is happy, text_hash if the song has no lyrics. A song's probabilities may
+    differ in the seventh digit with the songs that share its batch.
+    """
+    songs = song_parts(deduped.select("song_id"), lyrics, embeddings, topics, audio_features)
+    hashed = songs.withColumn("text_hash", F.sha2("lyrics", 256))
+    # one pass of the model gives both arrays; a UDF column taken apart would run for each part
+    read = spread(hashed).mapInPandas(_reader(folder_name, batch_size), _READ)
+    names = F.array(*(F.lit(mood) for mood in moods))
+    best = F.expr("int(array_position(probabilities, array_max(probabilities)))")
+    p_happy = F.col("probabilities")[list(moods).index(HAPPY)] if HAPPY in moods else F.lit(None)
+    return read.select(
+        "song_id",
+        F.element_at(names, best).alias("mood"),
+        F.map_from_arrays(names, F.col("probabilities")).alias("probabilities"),
+        p_happy.cast("float").alias("p_happy"),
+        "hidden",
+        "text_hash",
+        F.lit(model_id).alias("model_id"),
+    )
+
+
+def _reader(folder_name: str, batch_size: int) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
+    def read(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        one_thread_in_workers()
+        for songs in batches:
+            model = _load(SparkFiles.get(folder_name), batch_size)
+            probabilities, hidden = model.predict(songs)
+            columns = {"probabilities": list(probabilities), "hidden": list(hidden)}
+            yield songs[["song_id", "text_hash"]].assign(**columns)
+
+    return read
+
+
+@lru_cache(maxsize=2)  # a worker process lives on from task to task, and mapInPandas begins anew in each
+def _load(folder: str, batch_size: int) -> NeuralModel:
+    return NeuralModel.load(Path(folder), batch_size)

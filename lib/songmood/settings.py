@@ -1,0 +1,353 @@
+"""Typed settings. Their values, each with its reason, are in conf/base.yaml; there are no values here.
+
+A run's settings are conf/base.yaml, then the files given with --conf, then each --set a.b=c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, Field, model_validator
+
+from songmood.engine.settings import NO_EFFECT, RootSettings, Section, read_settings
+from songmood.engine.upkeep import StoreSettings
+
+# Modules whose values, not whose code, count for what a step's result depends on.
+BY_VALUE = ("songmood.settings", "songmood.tables")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Similarity = Annotated[float, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Word = Annotated[str, Field(min_length=1)]
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values or len(set(values)) < len(values):
+        raise ValueError("needs a value or more, each once")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
+
+
+class PathsSettings(Section):
+    corpus: str | None
+    warehouse: str | None
+
+
+class DemoSettings(Section):
+    songs: Annotated[int, Field(ge=200, le=2_000_000)]
+    layout: Literal["csv", "api", "parquet"]
+    parts: tuple[Literal["songs", "tags", "audio_features", "lyrics"], ...]
+    messy: bool
+    words_low: Count
+    words_high: Count
+    lyrics_ceiling: Share
+    audio_ceiling: Share
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> DemoSettings:
+        if self.words_low > self.words_high:
+            raise ValueError("words_low is above words_high")
+        if self.messy and self.layout == "api":
+            raise ValueError("messy rows name artists of their own: layout must be csv or parquet")
+        return self
+
+
+class IngestSettings(Section):
+    max_reject_share: Share
+    max_line_mb: Annotated[int, Field(ge=1, le=1024)]
+
+
+class FilterSettings(Section):
+    required_ids: tuple[Literal["spotify_id", "lastfm_id"], ...]
+    languages: tuple[str, ...]
+    detect_language: bool
+    min_language_probability: Share
+
+    @property
+    def detects(self) -> bool:
+        """Whether the languages of songs that have none are looked for: not where none is asked for."""
+        return self.detect_language and bool(self.languages)
+
+
+class DedupeSettings(Section):
+    unit: Literal["song", "recording"]
+    max_length_gap_s: Annotated[float, Field(ge=0)]
+    threshold: Share
+    cohesion: Share
+    prior_pairs: Count
+    exact_window: Count
+    block_window: Count
+    max_component: Count
+    max_album_songs: Count
+    short_title: Count
+    long_title: Count
+    nameless_artists: tuple[str, ...]
+    generic_titles: tuple[str, ...]
+
+
+class EnrichSettings(Section):
+    tags: tuple[Literal["files", "lastfm"], ...]
+    audio_features: tuple[Literal["files", "spotify", "reccobeats"], ...]
+    lyrics: tuple[Literal["files", "genius"], ...]
+    min_title_similarity: Similarity
+    min_artist_similarity: Similarity
+    near_miss: Similarity
+    max_candidates: Count
+    max_pickle_mb: Count
+
+    def sources(self, part: str) -> tuple[str, ...]:
+        """Where a part comes from, in the order of preference."""
+        sources: tuple[str, ...] = getattr(self, part)
+        return sources
+
+    @property
+    def services(self) -> list[str]:
+        """What is to be asked beside files."""
+        return [
+            s for part in ("tags", "audio_features", "lyrics") for s in self.sources(part) if s != "files"
+        ]
+
+
+PerSecond = Annotated[float, Field(gt=0, le=1000)]
+
+
+class ServiceSettings(Section):
+    per_second: PerSecond
+    url: str
+
+
+class SpotifyServiceSettings(ServiceSettings):
+    token_url: str
+
+
+class GeniusServiceSettings(ServiceSettings):
+    web_url: str
+
+
+class FetchSettings(Section):
+    cache: str | None
+    max_requests: Count | None
+    max_minutes: Annotated[float, Field(gt=0)] | None
+    threads: Annotated[int, Field(ge=1, le=8)]
+    tries: Count
+    timeout_s: Annotated[float, Field(gt=0)]
+    max_wait_s: Annotated[float, Field(ge=0)]
+    max_failures: Count
+    negative_days: Annotated[float, Field(ge=0)]
+    give_up_after: Count
+    lastfm: ServiceSettings
+    spotify: SpotifyServiceSettings
+    reccobeats: ServiceSettings
+    genius: GeniusServiceSettings
+
+
+Baseline = Literal["majority", "naive_bayes", "tfidf_logistic"]
+NeuralModel = Literal[
+    "base_network",
+    "simple_bert",
+    "fine_tuned_bert",
+    "modified_tbert_lyrics_only",
+    "modified_tbert_no_audio",
+    "modified_tbert_no_topics",
+    "modified_tbert",
+    "fusion",
+]
+# In the order of the paper's table 1, what each is to beat before it.
+MODELS: tuple[str, ...] = (*get_args(Baseline), *get_args(NeuralModel))
+
+
+def spelled(word: str) -> str:
+    """A mood's word as the table `tags` would have it."""
+    return " ".join(word.lower().split())
+
+
+class LabelSettings(Section):
+    min_tags: Annotated[int, Field(ge=0)]
+    min_tag_weight: Annotated[float, Field(ge=0, le=100)]
+    top_k: Count
+    epsilon: Share
+    denominator: Literal["all", "kept", "top"]
+    moods: dict[str, tuple[str, ...]]
+    emotion_words: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _moods_are_apart(self) -> LabelSettings:
+        words = [
+            word for mood, synonyms in self.moods.items() for word in set(map(spelled, (mood, *synonyms)))
+        ]
+        twice = sorted({word for word in words if words.count(word) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands in more than one mood")
+        if len(self.moods) < 2:
+            raise ValueError("needs two moods or more")
+        return self
+
+
+class TextSettings(Section):
+    min_token_length: Count
+    collapse_repeated_lines: bool
+    stem: bool
+    stop_words: tuple[Word, ...]
+    fillers: tuple[Word, ...]
+    max_bigrams: Annotated[int, Field(ge=0)]
+    min_bigram_documents: Count
+    min_bigram_npmi: Share
+
+
+class TopicsSettings(Section):
+    models: Annotated[tuple[Literal["lda", "gsdmm", "dense"], ...], Field(min_length=1)]
+    candidates: Annotated[tuple[Count, ...], Distinct]
+    passes: Annotated[tuple[Count, ...], Distinct]
+    starts: Count
+    alphas: Annotated[tuple[Literal["symmetric", "asymmetric", "auto"] | Weight, ...], Distinct]
+    etas: Annotated[tuple[Literal["symmetric", "auto"] | Weight, ...], Distinct]
+    min_documents: Count
+    max_document_shares: Annotated[tuple[Share, ...], Distinct]
+    gsdmm_topics: Annotated[int, Field(ge=2)]
+    gsdmm_passes: Count
+    min_topic_songs: Annotated[int, Field(ge=2)]
+    max_terms: Count
+    fit_songs: Count
+    terms_shown: Count
+
+
+class EncoderSettings(Section):
+    model: Annotated[str, NO_EFFECT]  # the input `encoder` stands for it, by its content
+    read_by: Literal["line", "window"]
+    max_line_words: Count
+    pooling: Literal["mean", "max", "cls"]
+    max_tokens: Count
+    window_overlap: Annotated[int, Field(ge=0)]
+    max_windows: Count
+    batch_size: Annotated[Count, NO_EFFECT]
+
+
+class TrainSettings(Section):
+    models: tuple[Baseline | NeuralModel, ...]
+    final_model: NeuralModel
+    split_by: Literal["random", "artist"]
+    test_share: Annotated[float, Field(ge=0.1, le=0.5, multiple_of=0.1)]
+    fold: Annotated[int, Field(ge=0, le=9)]
+    validation_share: Annotated[float, Field(ge=0.1, le=0.4, multiple_of=0.1)]
+    max_songs: Count
+    trained_layers: Annotated[int, Field(ge=-1)]
+    epochs: Count
+    batch_size: Count
+    encoder_learning_rate: Annotated[float, Field(gt=0)]
+    head_learning_rate: Annotated[float, Field(gt=0)]
+    head_epochs: Count
+    patience: Count
+    hidden_size: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    part_dropout: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    optimizer: Literal["adamw", "adagrad", "sgd", "sgd_momentum"]
+    gradient_accumulation: Count
+    class_weights: bool
+    cross_fit: Annotated[int, Field(ge=0, le=10)]
+    refit: bool
+    bootstrap_samples: Count
+
+    def tested(self, folds: int) -> float:
+        """The share of the songs that so many folds test; above 1 some are tested twice."""
+        return round(folds * self.test_share, 1)
+
+    @model_validator(mode="after")
+    def _final_is_trained(self) -> TrainSettings:
+        if self.final_model not in self.models:
+            raise ValueError(f"final_model {self.final_model} is not among models")
+        return self
+
+    @model_validator(mode="after")
+    def _fold_is_there(self) -> TrainSettings:
+        if self.tested(self.fold + 1) > 1:
+            raise ValueError(
+                f"there is no fold {self.fold} of {self.test_share:g} of the songs: 0 is the first"
+            )
+        return self
+
+
+class ReproduceSettings(Section):
+    models: tuple[Baseline | NeuralModel, ...]
+    folds: Annotated[int, Field(ge=2, le=10)]
+    seeds: Annotated[tuple[Seed, ...], Distinct]
+    optimizers: dict[
+        Literal["adamw", "adagrad", "sgd", "sgd_momentum"],
+        Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)],
+    ]
+    epochs: Count
+    learning_models: tuple[Literal["tfidf_logistic"] | NeuralModel, ...]
+    learning_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+
+
+class ScoreSettings(Section):
+    engine: Literal["torch"]
+
+
+class ClusterSettings(Section):
+    dimensions: Count
+    neighbors: Annotated[int, Field(ge=2)]
+    min_distance: Share
+    map_min_distance: Share
+    fit_songs: Count
+    k_candidates: tuple[Annotated[int, Field(ge=2)], ...]
+    min_cluster_songs: Count
+    silhouette_songs: Count
+
+
+class IndexSettings(Section):
+    min_documents: Count
+    max_document_share: Share
+    keywords_per_song: Count
+
+
+class RecommendSettings(Section):
+    top_n: Annotated[int, Field(ge=10)]
+    candidates: Count
+    query_terms: Count
+    block_songs: Count
+    semantic_weight: Share
+    bootstrap_samples: Count
+
+
+class ReportSettings(Section):
+    map_songs: Count
+    seed_songs: Count
+    recommendations: Count
+
+
+class Settings(RootSettings):
+    seed: Seed
+    paths: PathsSettings
+    demo: DemoSettings
+    ingest: IngestSettings
+    filter: FilterSettings
+    dedupe: DedupeSettings
+    enrich: EnrichSettings
+    fetch: FetchSettings
+    label: LabelSettings
+    text: TextSettings
+    topics: TopicsSettings
+    encoder: EncoderSettings
+    train: TrainSettings
+    reproduce: ReproduceSettings
+    score: ScoreSettings
+    cluster: ClusterSettings
+    index: IndexSettings
+    recommend: RecommendSettings
+    report: ReportSettings
+    store: StoreSettings
+
+
+def load_settings(base: Path, overrides: Iterable[Path] = (), single: Iterable[str] = ()) -> Settings:
+    """The settings of a file of defaults, then of the files `overrides`, then of each 'section.name=value'.
+
+    Raises UserError, in one line; see songmood.engine.settings.read_settings.
+    """
+    return read_settings(Settings, base, overrides, single, whole=("label.moods", "reproduce.optimizers"))
