@@ -22,35 +22,46 @@ STRING, INT, LONG, FLOAT, DOUBLE, BOOLEAN = (
 STRINGS, FLOATS = T.ArrayType(STRING), T.ArrayType(FLOAT)
 
 
+SONG_ID = Column("song_id", STRING, "the song: its song_id in deduped")
+
 SONG_COLUMNS = (
-    Column("song_id", STRING, "WASABI's _id"),
-    Column("artist", STRING),
-    Column("title", STRING),
-    Column("album", STRING),
-    Column("album_id", STRING),
-    Column("year", INT, "of the album's publication"),
-    Column("spotify_id", STRING, "22 characters"),
-    Column("lastfm_id", STRING, "a Million Song Dataset track id, or the Last.fm address"),
-    Column("isrc", STRING),
-    Column("musicbrainz_id", STRING),
-    Column("language", STRING, "lower-case English name, e.g. english"),
-    Column("duration_s", DOUBLE, "seconds"),
-    Column("popularity", LONG, "WASABI's rank (Deezer's): higher is better known"),
+    Column("song_id", STRING, "the record's id: WASABI's _id"),
+    Column("artist", STRING, "the artist, as the record writes the name"),
+    Column("title", STRING, "the title, as the record writes it"),
+    Column("album", STRING, "the album's title"),
+    Column("album_id", STRING, "the id of the album's record in WASABI"),
+    Column("year", INT, "the year in which the album was published, 1500 to 2099"),
+    Column("spotify_id", STRING, "Spotify's id of the track, 22 letters and digits"),
+    Column("lastfm_id", STRING, "the Million Song Dataset's track id, or the song's address at Last.fm"),
+    Column("isrc", STRING, "the recording's International Standard Recording Code, without hyphens"),
+    Column("musicbrainz_id", STRING, "MusicBrainz's id of the song"),
+    Column("language", STRING, "the language as a lower-case English name, such as english"),
+    Column("duration_s", DOUBLE, "the length in seconds, above 0"),
+    Column("popularity", LONG, "WASABI's rank, which is Deezer's: a higher number is better known"),
 )
 
 _PROBABILITY = "BETWEEN 0 AND 1.000001"
 
-SONGS = Table("songs", "Every song record read, one row a song and album.", ("song_id",), SONG_COLUMNS)
+SONGS = Table(
+    "songs", "Every song record that was read: one row for each song and album.", ("song_id",), SONG_COLUMNS
+)
 REJECTS = Table(
     "rejects",
-    "Records that could not be read, and why.",
+    "The records that could not be read, with the reason.",
     ("source", "record_hash"),
     (
-        Column("source", STRING, "file"),
-        Column("record_hash", STRING, "SHA-256 of the record's text"),
-        Column("reason", STRING),
-        Column("count", LONG, "how often this record stands in the file"),
-        Column("raw", STRING, "what may be shown of the record: no lyrics, at most 1,000 characters"),
+        Column("source", STRING, "the file, from songs/ on"),
+        Column("record_hash", STRING, "SHA-256 of the record's text, 64 hexadecimal digits"),
+        Column(
+            "reason",
+            STRING,
+            "wrong_number_of_columns, unclosed_quote, broken_json, line_too_long, no_song_id, "
+            "no_id (an album or artist) or duplicate_song_id",
+        ),
+        Column("count", LONG, "how many times the file has this record, from 1"),
+        Column(
+            "raw", STRING, "the parts of the record that may be shown: no lyrics, at most 1,000 characters"
+        ),
     ),
     checks=("length(raw) <= 1000",),
     reason="reason",
@@ -62,12 +73,19 @@ CORPUS_LYRICS = Table(
     "Every row of the corpus' lyrics, cleaned. Restricted: never exported, logged or shown whole.",
     ("row_hash",),
     (
-        Column("row_hash", STRING, "SHA-256 of the other columns"),
-        Column("song_id", STRING, "the id it is keyed by, if any"),
-        Column("artist", STRING, "the artist it is keyed by, if any"),
-        Column("title", STRING, "the title it is keyed by, if any"),
-        Column("lyrics", STRING, "cleaned; null where nothing is left"),
-        Column("fault", STRING, "why it may not be a lyric of one song; null for lyrics"),
+        Column(
+            "row_hash", STRING, "SHA-256 of the row's ids, names, lyrics and fault, 64 hexadecimal digits"
+        ),
+        Column("song_id", STRING, "the song_id that the row names, if any"),
+        Column("artist", STRING, "the artist that the row names, if any"),
+        Column("title", STRING, "the title that the row names, if any"),
+        Column("lyrics", STRING, "the cleaned text; null where nothing is left"),
+        Column(
+            "fault",
+            STRING,
+            "why the text cannot be the lyrics of one song: empty, none yet, instrumental, too short, "
+            "too long, list, several songs or essay; null if it can",
+        ),
         Column("language", STRING, "the most probable language, as a lower-case English name"),
         Column("language_probability", DOUBLE, "the probability of that language, 0 to 1"),
     ),
@@ -76,120 +94,157 @@ CORPUS_LYRICS = Table(
 )
 FILTERED = Table(
     "filtered",
-    "Songs with the ids and languages asked for; the language is the one given, or else detected.",
+    "The songs with the required ids and languages. The language is the given one, or else a detected one.",
     ("song_id",),
     SONG_COLUMNS,
 )
 DROPPED = Table(
     "dropped",
-    "Songs a step did not keep, and why. Dropped by label means: not used for training.",
+    "The songs that a step did not keep, with the reason. Dropped by label means: not used for training.",
     ("step", "song_id"),
-    (Column("step", STRING), Column("song_id", STRING), Column("drop_reason", STRING)),
+    (
+        Column("step", STRING, "the step that dropped the song: filter or label"),
+        Column("song_id", STRING, "the song: its song_id in songs"),
+        Column(
+            "drop_reason",
+            STRING,
+            "the first reason that applies. filter: no_spotify_id, no_lastfm_id, other_language or "
+            "no_language. label: no_tags, no_emotion_tag, too_few_tags, no_mood_tag, not_in_top_k, tie or "
+            "not_dominant",
+        ),
+    ),
     checks=("drop_reason IS NOT NULL",),
     reason="drop_reason",
     shared=True,
 )
-_COMPARISONS = ("name", "album", "year", "length", "language", "ids")
+_COMPARISONS = {
+    "name": "how artist and title compare, from 'title, other artist' to 'same title and artist'",
+    "album": "how the albums compare: unknown, differs or same",
+    "year": "how the years compare: unknown, differs, near (two years at most) or same",
+    "length": "how the lengths compare: unknown, differs, near (ten seconds at most) or same (two at most)",
+    "language": "how the languages compare: unknown, differs or same",
+    "ids": "how many of the four ids agree: unknown, differ, one agrees or two agree",
+}
 DEDUPED = Table(
     "deduped",
-    "One row a song: the representative of each duplicate group.",
+    "One row for each song: the representative of each duplicate group.",
     ("song_id",),
-    (*SONG_COLUMNS, Column("version_count", INT, "rows of the group, itself included")),
+    (*SONG_COLUMNS, Column("version_count", INT, "how many records the group has, from 1")),
     checks=("version_count >= 1",),
 )
 DUPLICATES = Table(
     "duplicates",
-    "Rows merged into a representative.",
+    "The records that were merged into a representative.",
     ("song_id",),
     (
-        Column("song_id", STRING),
-        Column("representative_id", STRING, "always in deduped"),
-        Column("similarity", DOUBLE, "the probability that both are one song"),
-        Column("match_reason", STRING, "how the names compare, and what else agrees"),
+        Column("song_id", STRING, "the merged record: its song_id in filtered"),
+        Column("representative_id", STRING, "the song that it was merged into: its song_id in deduped"),
+        Column("similarity", DOUBLE, "the probability that both are one song, 0 to 1"),
+        Column("match_reason", STRING, "how the names compare, and which other properties agree, in words"),
     ),
     checks=(f"similarity {_PROBABILITY}", "song_id <> representative_id"),
     reason="match_reason",
 )
 SONG_RECORDS = Table(
     "song_records",
-    "Which song each filtered record belongs to, with what sources may know the record by.",
+    "The song that each filtered record belongs to, with the ids and names by which sources may know it.",
     ("record_id",),
     (
-        Column("record_id", STRING, "the song_id of a row of filtered"),
-        Column(
-            "song_id",
-            STRING,
-            "the representative, always in deduped; the record itself if it has no duplicates",
-        ),
-        Column("spotify_id", STRING, "of the record"),
-        Column("lastfm_id", STRING, "of the record"),
-        Column("artist", STRING, "of the record"),
-        Column("title", STRING, "of the record"),
-        Column("language", STRING, "of the record"),
+        Column("record_id", STRING, "the record: its song_id in filtered"),
+        Column("song_id", STRING, "the song that it belongs to: its song_id in deduped"),
+        Column("spotify_id", STRING, "the record's spotify_id"),
+        Column("lastfm_id", STRING, "the record's lastfm_id"),
+        Column("artist", STRING, "the record's artist"),
+        Column("title", STRING, "the record's title"),
+        Column("language", STRING, "the record's language"),
     ),
 )
 DUPLICATE_PAIRS = Table(
     "duplicate_pairs",
-    "Pairs of rows that were compared and whose names could be one song's: what dedupe weighed.",
+    "The pairs of records that were compared and whose names could be those of one song.",
     ("song_id", "other_id"),
     (
-        Column("song_id", STRING),
-        Column("other_id", STRING),
-        Column("similarity", DOUBLE, "the probability that both are one song"),
-        *(Column(name, STRING, "how far it agrees") for name in _COMPARISONS),
+        Column("song_id", STRING, "the record with the smaller song_id"),
+        Column("other_id", STRING, "the song_id of the other record"),
+        Column("similarity", DOUBLE, "the probability that both are one song, 0 to 1"),
+        *(Column(name, STRING, about) for name, about in _COMPARISONS.items()),
     ),
     checks=(f"similarity {_PROBABILITY}", "song_id < other_id"),
 )
 MATCH_WEIGHTS = Table(
     "match_weights",
-    "What each level of each comparison of two rows is worth in dedupe, as learned from the corpus.",
+    "The weight of each level of each comparison of two records, as dedupe learned it from the corpus.",
     ("comparison", "level"),
     (
-        Column("comparison", STRING),
-        Column("level", STRING),
-        Column("m", DOUBLE, "its share among pairs that match"),
-        Column("u", DOUBLE, "its share among the others"),
-        Column("weight", DOUBLE, "log2(m / u), in bits; 0 where nothing is known"),
+        Column("comparison", STRING, "name, album, year, length, language or ids"),
+        Column("level", STRING, "the result of the comparison, as in duplicate_pairs"),
+        Column("m", DOUBLE, "the share of this level among the pairs that are one song, 0 to 1"),
+        Column("u", DOUBLE, "the share of this level among the other pairs, 0 to 1"),
+        Column("weight", DOUBLE, "log2(m / u), in bits; 0 for the level unknown"),
     ),
     checks=(f"m {_PROBABILITY}", f"u {_PROBABILITY}"),
 )
 TAGS = Table(
     "tags",
-    "Tags of each song.",
+    "The tags of each song.",
     ("song_id", "tag"),
     (
-        Column("song_id", STRING),
-        Column("tag", STRING, "lower case"),
-        Column("weight", DOUBLE, "0 to 100, relative to the song's top tag; not a count of users"),
-        Column("source", STRING, "files, or a service"),
+        SONG_ID,
+        Column("tag", STRING, "the tag in lower case"),
+        Column("weight", DOUBLE, "0 to 100, relative to the song's heaviest tag; not a number of users"),
+        Column("source", STRING, "files or lastfm"),
     ),
     checks=("weight BETWEEN 0 AND 100",),
     distinct="song_id",
 )
+_FEATURES = {
+    "acousticness": "confidence that the song is acoustic, 0 to 1",
+    "danceability": "how suitable the song is for dancing, 0 to 1",
+    "energy": "how intense and active the song is, 0 to 1",
+    "instrumentalness": "confidence that the song has no vocals, 0 to 1",
+    "key": "the pitch class, 0 (C) to 11 (B)",
+    "liveness": "confidence that an audience is present, 0 to 1",
+    "loudness": "the mean loudness in dB, -100 to 20",
+    "mode": "0 (minor) or 1 (major)",
+    "speechiness": "how much of the song is spoken, 0 to 1",
+    "tempo": "beats per minute, 0 to 500",
+    "time_signature": "beats in a bar, 0 to 12",
+    "valence": "how positive the song sounds, 0 to 1",
+}
 AUDIO = Table(
     "audio_features",
-    "Spotify's audio features.",
+    "Spotify's audio features of each song. A value outside its range is null.",
     ("song_id",),
     (
-        Column("song_id", STRING),
-        *(Column(name, INT if name in DISCRETE_AUDIO_FEATURES else DOUBLE) for name in AUDIO_FEATURES),
-        Column("source", STRING),
+        SONG_ID,
+        *(
+            Column(name, INT if name in DISCRETE_AUDIO_FEATURES else DOUBLE, _FEATURES[name])
+            for name in AUDIO_FEATURES
+        ),
+        Column("source", STRING, "files, spotify or reccobeats"),
     ),
     checks=("valence BETWEEN 0 AND 1", "energy BETWEEN 0 AND 1"),
 )
 LYRICS = Table(
     "lyrics",
-    "Cleaned lyrics. Restricted: never exported, logged or shown whole.",
+    "The cleaned lyrics of each song. Restricted: never exported, logged or shown whole.",
     ("song_id",),
     (
-        Column("song_id", STRING),
-        Column("lyrics", STRING),
-        Column("source", STRING),
-        Column("match_title", STRING, "the title the lyrics came under; null when keyed by id"),
-        Column("match_artist", STRING),
-        Column("match_score", DOUBLE, "0 to 100; null when keyed by id"),
+        SONG_ID,
+        Column("lyrics", STRING, "the cleaned text, one sung line in each line"),
+        Column("source", STRING, "files or genius"),
+        Column("match_title", STRING, "the title that the lyrics were found under; null if found by id"),
+        Column("match_artist", STRING, "the artist that the lyrics were found under; null if found by id"),
         Column(
-            "fault", STRING, "why it may be no lyric, of lyrics keyed by id; others with one are left out"
+            "match_score",
+            DOUBLE,
+            "the mean similarity of title and artist, 0 to 100; null if found by id",
+        ),
+        Column(
+            "fault",
+            STRING,
+            "for lyrics found by id: why they may not be those of one song, as in corpus_lyrics; null if "
+            "they can be. Lyrics with a fault that were found by name are left out",
         ),
     ),
     checks=("match_score BETWEEN 0 AND 100",),
@@ -197,73 +252,99 @@ LYRICS = Table(
 )
 ENRICHMENT_FAILURES = Table(
     "enrichment_failures",
-    "What a source could not give, and why.",
+    "The tags, audio features and lyrics that a source could not give for a song, with the reason.",
     ("song_id", "source"),
     (
-        Column("song_id", STRING),
-        Column("source", STRING),
-        Column("status", STRING),
-        Column("http_status", INT),
-        Column("attempts", INT),
-        Column("last_error", STRING),
-        Column("fetched_at", T.TimestampType()),
+        SONG_ID,
+        Column("source", STRING, "the part and the source, such as lyrics:files"),
+        Column(
+            "status",
+            STRING,
+            "not_found; no_match (a similar name: see last_error); of lyrics empty, instrumental or "
+            "implausible; of services transient, permanent or not_asked",
+        ),
+        Column("http_status", INT, "the service's HTTP status, such as 404; null if there was none"),
+        Column(
+            "attempts",
+            INT,
+            "how many times the source was asked, over all runs: 1 for files; null if it was not asked",
+        ),
+        Column(
+            "last_error",
+            STRING,
+            "the nearest name, the fault of the lyrics, or the service's error, in words",
+        ),
+        Column("fetched_at", T.TimestampType(), "when the service answered last; null for files"),
     ),
     reason="status",
 )
 LABELLED = Table(
     "labelled",
-    "Songs whose tags show one mood clearly: the training set.",
+    "The songs whose tags show one mood clearly: the training set.",
     ("song_id",),
     (
-        Column("song_id", STRING),
-        Column("mood", STRING),
+        SONG_ID,
+        Column("mood", STRING, "the label: one of label.moods"),
         Column("tag", STRING, "the tag that decided"),
-        Column("margin", DOUBLE, "lead over the best tag of another mood, 0 to 1"),
+        Column("margin", DOUBLE, "the lead over the best tag of any other mood, 0 to 1 (label.denominator)"),
     ),
     checks=(f"margin {_PROBABILITY}",),
     reason="mood",
 )
 TOKENS = Table(
     "tokens",
-    "The words of each song's lyrics, prepared; topics, keywords and index share them.",
+    "The prepared words of each song's lyrics, which topics, keywords and index share.",
     ("song_id",),
-    (Column("song_id", STRING), Column("tokens", STRINGS)),
+    (
+        SONG_ID,
+        Column(
+            "tokens", STRINGS, "the words in the order sung; a pair such as broken_heart follows its words"
+        ),
+    ),
 )
 TOPICS = Table(
     "topics",
-    "Topic distribution of each song.",
+    "The topic distribution of each song.",
     ("song_id",),
-    (Column("song_id", STRING), Column("topic_weights", FLOATS, "sums to 1")),
+    (
+        SONG_ID,
+        Column(
+            "topic_weights", FLOATS, "the share of each topic, in the order of topic_terms; they sum to 1"
+        ),
+    ),
 )
 TOPIC_TERMS = Table(
     "topic_terms",
-    "Top terms of each topic.",
+    "The top terms of each topic.",
     ("topic", "rank"),
     (
-        Column("topic", INT),
-        Column("rank", INT, "from 1"),
-        Column("term", STRING),
-        Column("weight", DOUBLE),
+        Column("topic", INT, "the topic's number, from 0, the one with the most words first"),
+        Column("rank", INT, "the term's rank in the topic, from 1"),
+        Column("term", STRING, "a word, or a pair such as broken_heart"),
+        Column(
+            "weight", DOUBLE, "the term's probability in the topic, 0 to 1; its class TF-IDF for model dense"
+        ),
     ),
 )
 TOPIC_SELECTION = Table(
     "topic_selection",
-    "The search for the topic model.",
+    "The topic models that were tried.",
     ("model", "topics", "alpha", "eta", "passes", "max_document_share"),
     (
-        Column("model", STRING),
-        Column("topics", INT),
-        Column("alpha", STRING),
-        Column("eta", STRING),
-        Column("passes", INT),
-        Column("max_document_share", DOUBLE),
+        Column("model", STRING, "lda, gsdmm or dense"),
+        Column("topics", INT, "the number of topics, from 1"),
+        Column("alpha", STRING, "the prior of topics in a song: a name or a number; empty for model dense"),
+        Column("eta", STRING, "the prior of words in a topic: a name or a number; empty for model dense"),
+        Column("passes", INT, "passes over the songs; 0 for model dense"),
+        Column("max_document_share", DOUBLE, "words in a larger share of the songs were left out, 0 to 1"),
         Column(
             "perplexity",
             DOUBLE,
-            "log likelihood of a held-out word (LDA: gensim's bound); higher is better",
+            "the mean natural log likelihood of a held-out word (lda: gensim's bound), at most 0; higher is "
+            "better; null for model dense",
         ),
-        Column("coherence", DOUBLE, "c_v"),
-        Column("chosen", BOOLEAN),
+        Column("coherence", DOUBLE, "c_v of the topics' 20 top terms, 0 to 1; higher is better"),
+        Column("chosen", BOOLEAN, "true for the model that the other tables come from"),
     ),
 )
 LABEL_CHOICES = Table(
@@ -271,90 +352,106 @@ LABEL_CHOICES = Table(
     "How many songs other values of label.top_k and label.epsilon would label.",
     ("top_k", "epsilon", "mood"),
     (
-        Column("top_k", INT),
-        Column("epsilon", DOUBLE),
-        Column("mood", STRING),
-        Column("songs", LONG),
+        Column("top_k", INT, "the value of label.top_k, from 1"),
+        Column("epsilon", DOUBLE, "the value of label.epsilon, 0 to 1"),
+        Column("mood", STRING, "the mood: one of label.moods"),
+        Column("songs", LONG, "how many songs would have this mood, from 1"),
     ),
 )
 EMBEDDINGS = Table(
     "embeddings",
-    "The plain encoder's reading of each song's lyrics.",
+    "The plain encoder's embedding of each song's lyrics.",
     ("song_id",),
     (
-        Column("song_id", STRING),
-        Column("embedding", FLOATS, "length 1"),
-        Column("text_hash", STRING, "SHA-256 of the lyrics"),
-        Column("model_id", STRING),
+        SONG_ID,
+        Column("embedding", FLOATS, "a vector of length 1; 384 numbers with the embedded encoder"),
+        Column("text_hash", STRING, "SHA-256 of the lyrics, 64 hexadecimal digits"),
+        Column("model_id", STRING, "the encoder: 16 hexadecimal digits of SHA-256 over its files"),
     ),
 )
-METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "calibration_error")
+_METRICS = {
+    "accuracy": "the share of songs whose mood is predicted correctly, 0 to 1",
+    "precision": "of the mood happy where it is one of two, else the mean over moods; 0 to 1",
+    "recall": "of the mood happy where it is one of two, else the mean over moods; 0 to 1",
+    "f1": "macro-F1: the mean over moods, 0 to 1",
+    "roc_auc": "area under the ROC curve, 0 to 1; null where a mood has no song",
+    "log_loss": "the mean negative log of the probability of the label, in nats, from 0; lower is better",
+    "calibration_error": "expected calibration error in ten bins, 0 to 1; lower is better",
+}
+METRICS = tuple(_METRICS)
 MODEL_METRICS = Table(
     "model_metrics",
-    "How well each model tells the moods, by split.",
+    "How well each model predicts the moods, by split.",
     ("model", "split"),
     (
-        Column("model", STRING),
-        Column("split", STRING),
-        Column("accuracy", DOUBLE),
-        Column("precision", DOUBLE, "of the positive mood (happy), or macro for more than two"),
-        Column("recall", DOUBLE),
-        Column("f1", DOUBLE, "macro"),
-        Column("roc_auc", DOUBLE),
-        Column("log_loss", DOUBLE),
-        Column("n", LONG, "songs"),
-        Column("train_seconds", DOUBLE),
-        Column("seed", LONG),
-        Column("calibration_error", DOUBLE, "expected, ten bins"),
+        Column("model", STRING, "one of train.models"),
+        Column("split", STRING, "validation or test"),
+        *(Column(metric, DOUBLE, _METRICS[metric]) for metric in METRICS[:-1]),
+        Column("n", LONG, "how many songs the split has, from 1"),
+        Column("train_seconds", DOUBLE, "how long the model was trained, in seconds"),
+        Column("seed", LONG, "the seed of the run"),
+        *(Column(metric, DOUBLE, _METRICS[metric]) for metric in METRICS[-1:]),
         *(
-            Column(f"{metric}_{end}", DOUBLE, "bootstrap 95% interval")
+            Column(f"{metric}_{end}", DOUBLE, f"the {bound} bound of {metric}'s bootstrap 95% interval")
             for metric in METRICS
-            for end in ("low", "high")
+            for end, bound in (("low", "lower"), ("high", "upper"))
         ),
-        Column("compared_with", STRING, "the model before it in the table"),
-        Column("mcnemar_p", DOUBLE, "exact p-value that both are right equally often"),
+        Column("compared_with", STRING, "the model before it in the comparison; null for the first"),
+        Column(
+            "mcnemar_p",
+            DOUBLE,
+            "the exact p-value, 0 to 1, of the hypothesis that both models are right equally often",
+        ),
     ),
     checks=(f"accuracy {_PROBABILITY}",),
 )
 TRAINING_CURVES = Table(
     "training_curves",
-    "Loss by step.",
+    "The loss of each neural model while it was trained.",
     ("model", "optimizer", "step", "split"),
     (
-        Column("model", STRING),
-        Column("optimizer", STRING),
-        Column("step", INT),
-        Column("loss", DOUBLE),
+        Column("model", STRING, "one of train.models"),
+        Column("optimizer", STRING, "adamw, adagrad, sgd, sgd_momentum or adam"),
+        Column("step", INT, "updates of the weights so far"),
+        Column("loss", DOUBLE, "the mean cross-entropy, in nats, from 0"),
         Column("split", STRING, "train or validation"),
-        Column("seed", LONG),
+        Column("seed", LONG, "the seed of the run"),
     ),
 )
 MODEL_PREDICTIONS = Table(
     "model_predictions",
-    "What each model says of the songs it has not learned from.",
+    "Each model's predictions for the songs that it has not learned from.",
     ("model", "song_id"),
     (
-        Column("model", STRING),
-        Column("song_id", STRING),
+        Column("model", STRING, "one of train.models"),
+        SONG_ID,
         Column("split", STRING, "validation or test"),
         Column("mood", STRING, "the label"),
-        Column("predicted", STRING),
-        Column("probabilities", T.MapType(STRING, FLOAT)),
-        Column("hidden", FLOATS, "of the final model, as it was when it was measured; null for others"),
+        Column("predicted", STRING, "the most probable mood"),
+        Column(
+            "probabilities", T.MapType(STRING, FLOAT), "the probability of each mood, 0 to 1; they sum to 1"
+        ),
+        Column(
+            "hidden",
+            FLOATS,
+            "the final model's hidden layer at the time when it was measured; null for other models",
+        ),
     ),
 )
 MOODS = Table(
     "moods",
-    "The final model's reading of every song with lyrics or audio features, labelled or not.",
+    "The final model's prediction for every song with lyrics or audio features, labelled or not.",
     ("song_id",),
     (
-        Column("song_id", STRING),
-        Column("mood", STRING),
-        Column("probabilities", T.MapType(STRING, FLOAT)),
-        Column("p_happy", FLOAT),
+        SONG_ID,
+        Column("mood", STRING, "the most probable mood: one of label.moods"),
+        Column(
+            "probabilities", T.MapType(STRING, FLOAT), "the probability of each mood, 0 to 1; they sum to 1"
+        ),
+        Column("p_happy", FLOAT, "the probability of happy, 0 to 1; null if happy is not one of the moods"),
         Column("hidden", FLOATS, "the final model's hidden layer"),
-        Column("text_hash", STRING),
-        Column("model_id", STRING),
+        Column("text_hash", STRING, "SHA-256 of the lyrics, 64 hexadecimal digits; null without lyrics"),
+        Column("model_id", STRING, "the final model: 16 hexadecimal digits of SHA-256 over its files"),
     ),
     checks=(f"p_happy {_PROBABILITY}",),
     reason="mood",
@@ -364,44 +461,48 @@ CLUSTERS = Table(
     "The cluster of each song and its place on the map.",
     ("song_id",),
     (
-        Column("song_id", STRING),
-        Column("cluster", INT),
-        Column("x", FLOAT),
-        Column("y", FLOAT),
-        Column("umap", FLOATS, "10-D"),
+        SONG_ID,
+        Column("cluster", INT, "the cluster's number, from 0, the largest first"),
+        Column("x", FLOAT, "the place on the map, without unit"),
+        Column("y", FLOAT, "the place on the map, without unit"),
+        Column("umap", FLOATS, "the place in the space of the clusters (cluster.dimensions numbers)"),
     ),
 )
 CLUSTER_SELECTION = Table(
     "cluster_selection",
-    "The search for the number of clusters.",
+    "The numbers of clusters that were tried.",
     ("k",),
     (
-        Column("k", INT),
-        Column("distortion", DOUBLE, "inertia"),
-        Column("silhouette", DOUBLE),
-        Column("chosen", BOOLEAN),
+        Column("k", INT, "the number of clusters, from 1"),
+        Column("distortion", DOUBLE, "the sum of squared distances to the cluster's center, from 0"),
+        Column("silhouette", DOUBLE, "the mean silhouette, -1 to 1; higher is better; null for one cluster"),
+        Column("chosen", BOOLEAN, "true for the number that clusters has"),
     ),
 )
 KEYWORDS = Table(
     "keywords",
-    "The words that tell a song from others.",
+    "The words that distinguish a song from others.",
     ("song_id", "term"),
     (
-        Column("song_id", STRING),
-        Column("term", STRING),
-        Column("tfidf", DOUBLE),
-        Column("bert_similarity", DOUBLE, "cosine of the term and the song, -1 to 1"),
+        SONG_ID,
+        Column("term", STRING, "a word, or a pair such as broken_heart"),
+        Column("tfidf", DOUBLE, "the term's TF-IDF weight in the song, 0 to 1, as in lyric_index"),
+        Column(
+            "bert_similarity",
+            DOUBLE,
+            "the cosine of the embeddings of the term and the song's lyrics, -1 to 1",
+        ),
     ),
     checks=("bert_similarity BETWEEN -1.000001 AND 1.000001",),
 )
 LYRIC_INDEX = Table(
     "lyric_index",
-    "Inverted index over lyrics; postings highest weight first.",
+    "An inverted index over lyrics, with the postings of the highest weight first.",
     ("term",),
     (
-        Column("term", STRING),
-        Column("document_frequency", LONG),
-        Column("idf", DOUBLE),
+        Column("term", STRING, "a word, or a pair such as broken_heart"),
+        Column("document_frequency", LONG, "how many songs have the term, from index.min_documents"),
+        Column("idf", DOUBLE, "ln((1 + songs) / (1 + document_frequency)) + 1, from 1"),
         Column(
             "postings",
             T.ArrayType(
@@ -413,6 +514,8 @@ LYRIC_INDEX = Table(
                     ]
                 )
             ),
+            "each song with the term, how many times it has it (tf, from 1), and the term's weight in it: "
+            "tf * idf, scaled so that the squares of a song's weights sum to 1",
         ),
     ),
     checks=("document_frequency = size(postings)",),
@@ -422,43 +525,60 @@ SONG_TERMS = Table(
     "The terms of each song in the index, with their weights: lyric_index by song.",
     ("song_id",),
     (
-        Column("song_id", STRING),
-        Column("terms", STRINGS, "in alphabetical order"),
-        Column("weights", T.ArrayType(DOUBLE), "of each term, as in lyric_index; their squares sum to 1"),
+        SONG_ID,
+        Column("terms", STRINGS, "the song's terms in alphabetical order"),
+        Column(
+            "weights",
+            T.ArrayType(DOUBLE),
+            "the weight of each term, 0 to 1, as in lyric_index; their squares sum to 1",
+        ),
     ),
     checks=("size(terms) = size(weights)",),
 )
 RECOMMENDATIONS = Table(
     "recommendations",
-    "For each song the songs most like it, and why.",
+    "For each song the songs most similar to it, with the reason.",
     ("seed_song_id", "rank"),
     (
-        Column("seed_song_id", STRING),
-        Column("rank", INT, "from 1"),
-        Column("song_id", STRING),
-        Column("score", DOUBLE),
-        Column("lexical_score", DOUBLE, "TF-IDF cosine"),
-        Column("semantic_score", DOUBLE, "cosine of the model's embeddings"),
-        Column("shared_terms", STRINGS),
-        Column("same_mood", BOOLEAN),
-        Column("same_cluster", BOOLEAN),
-        Column("reason", STRING),
+        Column("seed_song_id", STRING, "the song that others are recommended for: its song_id in deduped"),
+        Column("rank", INT, "the rank of the recommendation, from 1 to recommend.top_n"),
+        Column("song_id", STRING, "the recommended song: its song_id in deduped"),
+        Column(
+            "score",
+            DOUBLE,
+            "the weighted mean of lexical_score and semantic_score (recommend.semantic_weight), -1 to 1",
+        ),
+        Column("lexical_score", DOUBLE, "the cosine of the songs' TF-IDF weights, 0 to 1"),
+        Column(
+            "semantic_score",
+            DOUBLE,
+            "the cosine of the songs' vectors, -1 to 1: the mood model's hidden layer or, without a model, "
+            "the encoder's embedding; null if a song has none",
+        ),
+        Column("shared_terms", STRINGS, "at most five terms that both songs have, the most important first"),
+        Column("same_mood", BOOLEAN, "whether both songs have the same mood; null if one has none"),
+        Column("same_cluster", BOOLEAN, "whether both songs are in the same cluster; null if one is in none"),
+        Column("reason", STRING, "shared terms, mood, cluster and cosine, in words"),
     ),
     checks=("seed_song_id <> song_id",),
 )
 RETRIEVAL_METRICS = Table(
     "retrieval_metrics",
-    "How good recommendations are.",
+    "How good the recommendations are, measured on the test songs.",
     ("model", "metric"),
     (
-        Column("model", STRING),
-        Column("metric", STRING),
-        Column("value", DOUBLE),
-        Column("k", INT),
-        Column("semantic_weight", DOUBLE),
-        Column("n_queries", LONG),
-        Column("ci_low", DOUBLE),
-        Column("ci_high", DOUBLE),
+        Column("model", STRING, "how songs are ranked: tfidf, tfidf + encoder, tfidf + mood model or chance"),
+        Column(
+            "metric",
+            STRING,
+            "precision_by_mood: the share of recommended songs with the seed song's label",
+        ),
+        Column("value", DOUBLE, "the mean over seed songs, 0 to 1"),
+        Column("k", INT, "the number of recommendations that count for each seed song: recommend.top_n"),
+        Column("semantic_weight", DOUBLE, "the weight of the model's cosine in the score, 0 to 1"),
+        Column("n_queries", LONG, "the number of seed songs, from 1"),
+        Column("ci_low", DOUBLE, "the lower bound of the bootstrap 95% interval, 0 to 1"),
+        Column("ci_high", DOUBLE, "the upper bound of the bootstrap 95% interval, 0 to 1"),
     ),
 )
 

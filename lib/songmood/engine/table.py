@@ -13,7 +13,7 @@ class Column:
 
     name: str
     type: T.DataType
-    about: str = ""
+    about: str
 
 
 @dataclass(frozen=True)
