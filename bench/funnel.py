@@ -1,6 +1,6 @@
 """Ingest, filter and dedupe of messy demo corpora of three sizes, beside what others would use.
 
-usage: make bench-funnel     (or: python tests/bench_funnel.py --sizes 17000 170000 1700000)
+usage: make bench-funnel     (or: python bench/funnel.py --sizes 17000 170000 1700000)
 
 For each size: seconds, rows a second, peak memory of driver and workers, candidate pairs left over,
 pairwise precision, recall and F1 against the demo's truth; then the growth exponents. At the sizes of
@@ -22,9 +22,9 @@ from typing import Any
 
 import duckdb
 import pandas as pd
-from bench import ROOT, growth
 
 from songmood.settings import load_settings
+from steps import ROOT, growth
 
 FUNNEL = ("ingest", "filter", "dedupe")
 SETTINGS = ("demo.parts=[songs]", "demo.messy=true", "filter.required_ids=[]", "filter.languages=[]")
@@ -75,8 +75,8 @@ def parsed_records(manifest: dict[str, Any]) -> pd.DataFrame:
 
     from songmood.steps.dedupe.parse import name_songs
 
-    builder = SparkSession.builder.master("local[*]").settings("spark.driver.memory", "4g")
-    spark = builder.settings("spark.ui.showConsoleProgress", "false").getOrCreate()
+    builder = SparkSession.builder.master("local[*]").config("spark.driver.memory", "4g")
+    spark = builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()
     songs = spark.read.parquet(table(manifest, "filtered").strip("'").removesuffix("/*.parquet"))
     named = name_songs(songs, load_settings(ROOT / "conf" / "base.yaml").dedupe)
     columns = (

@@ -13,12 +13,12 @@ from pyspark.sql import functions as F
 
 from conftest import ROOT, as_rows
 from songmood.corpus.files import list_files
-from songmood.corpus.songs import ingest_songs, read_records
+from songmood.corpus.songs import make_songs, read_records
 from songmood.settings import DedupeSettings, Settings, load_settings
-from songmood.steps.dedupe import Deduped, iterate_duplicates, iterate_groups, merge_groups
 from songmood.steps.dedupe.block import candidate_pairs
 from songmood.steps.dedupe.compare import IDS
-from songmood.steps.dedupe.group import hold_together
+from songmood.steps.dedupe.duplicates import Merged, iterate_duplicates, merge_groups
+from songmood.steps.dedupe.group import hold_together, iterate_groups
 from songmood.steps.dedupe.parse import name_songs
 from songmood.steps.dedupe.weights import START, Weights
 from songmood.tables import DEDUPED, DUPLICATES, SONGS
@@ -26,11 +26,11 @@ from songmood.tables import DEDUPED, DUPLICATES, SONGS
 VERSIONS = pd.read_csv(ROOT / "tests" / "fixtures" / "versions.csv", dtype=str, keep_default_na=False)
 
 
-def dedupe(songs: DataFrame, settings: DedupeSettings) -> Deduped:
+def dedupe(songs: DataFrame, settings: DedupeSettings) -> Merged:
     return merge_groups(songs, iterate_duplicates(songs, settings), settings)
 
 
-def merged(result: Deduped) -> dict[str, str]:
+def merged(result: Merged) -> dict[str, str]:
     return {row["song_id"]: row["representative_id"] for row in result.duplicates.collect()}
 
 
@@ -56,7 +56,7 @@ def versions(spark: SparkSession) -> DataFrame:
 
 
 @pytest.fixture(scope="module")
-def results(versions: DataFrame, base: Settings) -> dict[str, Deduped]:
+def results(versions: DataFrame, base: Settings) -> dict[str, Merged]:
     """The readable table, deduped by song and by recording."""
     made = {}
     for unit in ("song", "recording"):
@@ -66,12 +66,12 @@ def results(versions: DataFrame, base: Settings) -> dict[str, Deduped]:
 
 
 @pytest.fixture(scope="module")
-def result(results: dict[str, Deduped]) -> Deduped:
+def result(results: dict[str, Merged]) -> Merged:
     return results["song"]
 
 
 @pytest.mark.parametrize("unit", ["song", "recording"])
-def test_groups_are_those_the_table_says(results: dict[str, Deduped], unit: str) -> None:
+def test_groups_are_those_the_table_says(results: dict[str, Merged], unit: str) -> None:
     representative = merged(results[unit])
     found = {song: {song} for song in ids(results[unit].deduped)}
     for song, kept in representative.items():
@@ -82,7 +82,7 @@ def test_groups_are_those_the_table_says(results: dict[str, Deduped], unit: str)
     assert counts == {song: len(group) for song, group in found.items()}
 
 
-def test_representatives_and_reasons(result: Deduped) -> None:
+def test_representatives_and_reasons(result: Merged) -> None:
     found = {row["song_id"]: row for row in result.duplicates.collect()}
     assert {song: row["representative_id"] for song, row in found.items()} == {
         **dict.fromkeys(("a2", "a3", "a4", "a5"), "a1"),  # most ids
@@ -98,14 +98,14 @@ def test_representatives_and_reasons(result: Deduped) -> None:
     assert all(0.95 <= row["similarity"] <= 1 for row in found.values())
 
 
-def test_columns_of_the_tables(result: Deduped) -> None:
+def test_columns_of_the_tables(result: Merged) -> None:
     assert result.deduped.columns == DEDUPED.column_names
     assert result.duplicates.columns == DUPLICATES.column_names
 
 
 @pytest.mark.parametrize("unit", ["song", "recording"])
 def test_a_second_pass_and_another_order_change_nothing(
-    versions: DataFrame, results: dict[str, Deduped], base: Settings, unit: str
+    versions: DataFrame, results: dict[str, Merged], base: Settings, unit: str
 ) -> None:
     first, settings = results[unit], base.dedupe.model_copy(update={"unit": unit})
     shuffled = dedupe(versions.orderBy(F.rand(5)).repartition(3), settings)
@@ -217,7 +217,7 @@ def test_real_songs(
 ) -> None:
     """Truth: an equal ISRC and an equal MusicBrainz or Spotify id; the step sees none of them."""
     files = list_files(str(shared_data / "wasabi-csv"), "songs")
-    songs = ingest_songs(read_records(spark, files, 2**20)).songs.localCheckpoint()
+    songs = make_songs(read_records(spark, files, 2**20)).songs.localCheckpoint()
     withheld = {name: F.lit(None).cast("string") for name in IDS}
     settings = base.dedupe.model_copy(update={"unit": unit})
     result = dedupe(songs.withColumns(withheld), settings)
