@@ -1,6 +1,8 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from pyspark.sql import functions as F
 
 from songmood.engine.errors import UserError
 from songmood.engine.store import Store
-from songmood.tables import DROPPED, DUPLICATES, TABLES
+from songmood.tables import DROPPED, DUPLICATES, REJECTS, TABLES, TAGS
 
 
 @pytest.fixture
@@ -84,15 +86,55 @@ def test_a_table_is_written_once(spark: SparkSession, store: Store) -> None:
     assert [r.song_id for r in store.read(spark, DUPLICATES, again.path).collect()] == ["b"]
 
 
-def test_reasons_are_those_of_the_step_alone(spark: SparkSession, store: Store) -> None:
-    rows = spark.createDataFrame([("filter", "a", "no_spotify_id"), ("label", "b", "tie")], DROPPED.schema)
-    assert store.write(rows, DROPPED, "f1", "label").reasons == {"tie": 1}
+def test_a_shared_table_keeps_the_rows_of_the_step_before(
+    spark: SparkSession, store: Store, table: Callable[..., DataFrame]
+) -> None:
+    before = table(DROPPED, {"song_id": "a"}, {"song_id": "b"}, step="filter", drop_reason="no_language")
+    own = table(DROPPED, step="label", song_id="a", drop_reason="tie")
+    first = store.write(before, DROPPED, "f1", "filter")
+    second = store.write(own, DROPPED, "f2", "label", asdict(first))
+    assert (first.rows, first.reasons) == (2, {"no_language": 2})
+    assert (second.rows, second.reasons) == (3, {"tie": 1})
+    rows = store.read(spark, DROPPED, second.path).collect()
+    assert sorted((row.step, row.song_id) for row in rows) == [
+        ("filter", "a"),
+        ("filter", "b"),
+        ("label", "a"),
+    ]
+
+
+def test_reasons_are_weighed_and_have_an_example(store: Store, table: Callable[..., DataFrame]) -> None:
+    rows = table(
+        REJECTS,
+        {"source": "songs/b.csv", "record_hash": "1", "count": 3},
+        {"source": "songs/a.csv", "record_hash": "2", "count": 2},
+        {"source": "songs/a.csv", "record_hash": "3", "count": 1, "reason": "no_song_id"},
+        reason="broken_json",
+    )
+    # a row's own value goes before the shared one
+    written = store.write(rows, REJECTS, "f1", "ingest")
+    assert (written.rows, written.reasons) == (3, {"broken_json": 5, "no_song_id": 1})
+    assert written.examples == {"broken_json": "songs/a.csv", "no_song_id": "songs/a.csv"}
+
+
+def test_distinct_values_are_counted_where_a_table_asks(
+    store: Store, table: Callable[..., DataFrame]
+) -> None:
+    rows = table(
+        TAGS,
+        {"song_id": "a", "tag": "happy"},
+        {"song_id": "a", "tag": "sad"},
+        {"song_id": "b", "tag": "sad"},
+        weight=100.0,
+    )
+    written = store.write(rows, TAGS, "f1", "enrich")
+    assert (written.rows, written.distinct) == (3, 2)
 
 
 def test_a_step_is_complete_while_its_tables_are_there(spark: SparkSession, store: Store) -> None:
     written = store.write(duplicates(spark, ("b", "a", 1.0, "exact")), DUPLICATES, "f1", "dedupe")
     assert store.step_record("dedupe", "f1") is None
-    store.complete_step("dedupe", "f1", {"tables": {"duplicates": {"path": written.path}}, "models": []})
+    store.complete_step("dedupe", "f1", {"tables": {"duplicates": {"path": written.path}}, "models": {}})
     assert store.step_record("dedupe", "f1") is not None
     os.rename(f"{store.local_root}/{written.path}", f"{store.local_root}/elsewhere")
     assert store.step_record("dedupe", "f1") is None
@@ -110,7 +152,7 @@ def test_publish_changes_all_or_nothing(spark: SparkSession, store: Store) -> No
 
 def test_a_step_whose_model_is_gone_is_not_complete(spark: SparkSession, store: Store) -> None:
     store.write_json("models/mood-f1/mood.json", {})
-    store.complete_step("train", "f1", {"tables": {}, "models": ["models/mood-f1"]})
+    store.complete_step("train", "f1", {"tables": {}, "models": {"mood": "models/mood-f1"}})
     assert store.step_record("train", "f1") is not None
     shutil.rmtree(f"{store.local_root}/models/mood-f1")
     assert store.step_record("train", "f1") is None
@@ -121,11 +163,11 @@ def test_prune_keeps_what_kept_runs_name(spark: SparkSession, store: Store) -> N
     for number in (1, 2, 3):
         written = store.write(rows, DUPLICATES, f"f{number}", "dedupe")
         store.complete_step(
-            "dedupe", f"f{number}", {"tables": {"duplicates": {"path": written.path}}, "models": []}
+            "dedupe", f"f{number}", {"tables": {"duplicates": {"path": written.path}}, "models": {}}
         )
         manifest = {
             "tables": {"duplicates": written.path},
-            "models": [],
+            "models": {},
             "steps": [{"step": "dedupe", "fingerprint": f"f{number}"}],
         }
         store.write_json(f"runs/run-{number}/manifest.json", manifest)
@@ -141,3 +183,13 @@ def test_prune_keeps_what_kept_runs_name(spark: SparkSession, store: Store) -> N
     ]
     assert store.exists("tables/duplicates/f1")
     assert store.exists("tables/duplicates/f3")
+
+
+def test_tables_have_keys_among_their_columns() -> None:
+    for contract in TABLES.values():
+        assert set(contract.key) <= set(contract.column_names)
+        assert len(set(contract.column_names)) == len(contract.column_names)
+
+
+def test_a_local_warehouse_has_an_absolute_address() -> None:
+    assert Store("x").uri == f"file://{os.getcwd()}/x"

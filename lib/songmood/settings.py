@@ -27,7 +27,7 @@ Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values or len(set(values)) < len(values):
-        raise ValueError("needs a value or more, each once")
+        raise ValueError("must list at least one value, without repeats")
     return values
 
 
@@ -52,9 +52,9 @@ class DemoSettings(Section):
     @model_validator(mode="after")
     def _settings_agree(self) -> DemoSettings:
         if self.words_low > self.words_high:
-            raise ValueError("words_low is above words_high")
+            raise ValueError("words_low is larger than words_high")
         if self.messy and self.layout == "api":
-            raise ValueError("messy rows name artists of their own: layout must be csv or parquet")
+            raise ValueError("messy rows name their artists themselves, so layout must be csv or parquet")
         return self
 
 
@@ -71,7 +71,7 @@ class FilterSettings(Section):
 
     @property
     def detects(self) -> bool:
-        """Whether the languages of songs that have none are looked for: not where none is asked for."""
+        """Whether the language of a song without one is detected; not needed where all languages are kept."""
         return self.detect_language and bool(self.languages)
 
 
@@ -102,15 +102,18 @@ class EnrichSettings(Section):
     max_pickle_mb: Count
 
     def sources(self, part: str) -> tuple[str, ...]:
-        """Where a part comes from, in the order of preference."""
+        """The sources of a part, in the order of preference."""
         sources: tuple[str, ...] = getattr(self, part)
         return sources
 
     @property
     def services(self) -> list[str]:
-        """What is to be asked beside files."""
+        """The services that are switched on."""
         return [
-            s for part in ("tags", "audio_features", "lyrics") for s in self.sources(part) if s != "files"
+            source
+            for part in ("tags", "audio_features", "lyrics")
+            for source in self.sources(part)
+            if source != "files"
         ]
 
 
@@ -183,9 +186,10 @@ class LabelSettings(Section):
         ]
         twice = sorted({word for word in words if words.count(word) > 1})
         if twice:
-            raise ValueError(f"{', '.join(twice)} stands in more than one mood")
+            quoted = ", ".join(f"'{word}'" for word in twice)
+            raise ValueError(f"{quoted} {'is' if len(twice) == 1 else 'are'} listed under more than one mood")
         if len(self.moods) < 2:
-            raise ValueError("needs two moods or more")
+            raise ValueError("must have at least two moods")
         return self
 
 
@@ -268,7 +272,8 @@ class TrainSettings(Section):
     def _fold_is_there(self) -> TrainSettings:
         if self.tested(self.fold + 1) > 1:
             raise ValueError(
-                f"there is no fold {self.fold} of {self.test_share:g} of the songs: 0 is the first"
+                f"fold {self.fold} does not exist: folds are numbered from 0, and each tests "
+                f"{self.test_share:g} of the songs"
             )
         return self
 

@@ -27,16 +27,17 @@ def main(pipeline: Pipeline, only: str | None = None) -> None:
 
     The exit code is 0; 2 for an error that the user can mend; 1 for a fault; 130 for an interrupt.
     """
-    sys.exit(run_command(pipeline, only, sys.argv[1:]))
+    base = Path(sys.argv[0]).resolve().parent.parent / "conf" / "base.yaml"  # beside the folder of the script
+    sys.exit(run_command(pipeline, only, sys.argv[1:], base))
 
 
-def run_command(pipeline: Pipeline, only: str | None, arguments: list[str]) -> int:
-    """As `main`, of these arguments; returns the exit code."""
+def run_command(pipeline: Pipeline, only: str | None, arguments: list[str], base: Path) -> int:
+    """As `main`, with these arguments and this file of default settings; returns the exit code."""
     options = _parse(only, arguments)
     level = logging.DEBUG if options.verbose else logging.WARNING if options.quiet else logging.INFO
     set_up_logging(pipeline.name, level)
     try:
-        settings: Any = pipeline.load(_base_settings(), options.conf, options.set)
+        settings: Any = pipeline.load(base, options.conf, options.set)
         chosen = [pipeline.find(only)] if only else pipeline.choose(options.start, options.until, settings)
         settings = pipeline.prepare(settings, chosen)
         store = Store(pipeline.warehouse(settings))
@@ -72,11 +73,6 @@ def _parse(only: str | None, arguments: list[str]) -> argparse.Namespace:
     if options.run_id and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", options.run_id):
         parser.error("--run-id: letters, digits, '.', '_' and '-' only")
     return options
-
-
-def _base_settings() -> Path:
-    """The file of default settings, in the folder conf/ beside that of the running script."""
-    return Path(sys.argv[0]).resolve().parent.parent / "conf" / "base.yaml"
 
 
 def _fail(run: Run, message: str, code: int, trace: str | None = None) -> int:

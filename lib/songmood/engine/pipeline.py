@@ -92,7 +92,7 @@ class Pipeline:
                 if annotation is kind:
                     return name
         raise TypeError(
-            f"step {step.name} has a parameter {parameter}, which is not a table, model or setting"
+            f"step {step.name} has a parameter {parameter}, which is not a table, model, input or setting"
         )
 
     def _is_shared(self, name: str) -> bool:

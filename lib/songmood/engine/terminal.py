@@ -11,20 +11,22 @@ _INDENT = " " * 18
 log = logging.getLogger(__name__)
 
 
-def set_up_logging(package: str, level: int) -> None:
-    """Show what the package logs: information on standard output, errors as '<package>: ...' on standard error."""
-    logger = logging.getLogger(package)
-    logger.setLevel(level)
-    logger.propagate = False
-    logger.handlers.clear()
+def set_up_logging(name: str, level: int) -> None:
+    """Show information on standard output, and errors as '<name>: ...' on standard error.
+
+    Shown is what the engine's package and the package `name` log; other packages' logs are left alone.
+    """
     shown = logging.StreamHandler(sys.stdout)
     shown.setFormatter(logging.Formatter("%(message)s"))
     shown.addFilter(lambda record: record.levelno < logging.ERROR)
     errors = logging.StreamHandler(sys.stderr)
-    errors.setFormatter(logging.Formatter(f"{package}: %(message)s"))
+    errors.setFormatter(logging.Formatter(f"{name}: %(message)s"))
     errors.setLevel(logging.ERROR)
-    logger.addHandler(shown)
-    logger.addHandler(errors)
+    for package in {__name__.partition(".")[0], name}:
+        logger = logging.getLogger(package)
+        logger.setLevel(level)
+        logger.propagate = False
+        logger.handlers[:] = [shown, errors]
 
 
 def show_start(number: int, total: int, name: str, about: str) -> None:
