@@ -12,7 +12,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,59 +21,15 @@ import pyarrow.parquet as pq
 import pyspark
 import pytest
 
-from all import STEPS
 from conftest import ROOT
+from runs import Ended, clean_environment, command, keep_steps, manifest_of, run_here, submit
+from songmood.pipeline import PIPELINE
 from songmood.tables import TABLES
 
 pytestmark = pytest.mark.slow
 
 # Small enough for a minute or two, large enough that every step has something to do.
 SMALL = ("demo.songs=400", "topics.candidates=[5]", "cluster.k_candidates=[4, 8]", "train.epochs=1")
-
-
-@dataclass(frozen=True)
-class Told:
-    code: int
-    out: str
-    err: str
-
-
-def command(*arguments: str, settings: tuple[str, ...] = (), master: str = "local[2]") -> list[str]:
-    """./spark-submit.sh with nothing of the checkout importable, as users have it."""
-    sets = [part for setting in settings for part in ("--set", setting)]
-    return [
-        str(ROOT / "spark-submit.sh"),
-        *arguments,
-        "--master",
-        master,
-        *sets,
-        "--",
-        "--driver-memory",
-        "2g",
-        "--conf",  # executors compile as lightly as the driver: see conftest
-        "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-    ]
-
-
-def clean_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-
-
-def submit(folder: Path, *arguments: str, settings: tuple[str, ...] = (), master: str = "local[2]") -> Told:
-    done = subprocess.run(
-        command(*arguments, settings=settings, master=master),
-        cwd=folder,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=1500,
-    )
-    return Told(done.returncode, done.stdout, done.stderr)
-
-
-def manifest_of(warehouse: Path, run_id: str) -> dict[str, Any]:
-    manifest: dict[str, Any] = json.loads((warehouse / "runs" / run_id / "manifest.json").read_text())
-    return manifest
 
 
 def read(warehouse: Path, tables: dict[str, str], name: str) -> pd.DataFrame:
@@ -85,20 +40,13 @@ def read(warehouse: Path, tables: dict[str, str], name: str) -> pd.DataFrame:
 
 # Seconds differ from run to run, whatever the seed.
 TIMED = {"model_metrics": ["train_seconds"]}
-# These hang on which other models there are.
-BESIDE = {"model_metrics": ["compared_with", "mcnemar_p"]}
 
 
-def same_tables(
-    one: tuple[Path, dict[str, str]], two: tuple[Path, dict[str, str]], models: tuple[str, ...] = ()
-) -> None:
-    """All tables hold the same rows, floating point closely; of tables by model those of `models`, if any."""
-    assert set(one[1]) == set(two[1])
-    for name in one[1]:
-        drop = [*TIMED.get(name, []), *(BESIDE.get(name, []) if models else [])]
-        a, b = (read(*of, name).drop(columns=drop) for of in (one, two))
-        if models and name in ("model_metrics", "model_predictions", "training_curves"):
-            a, b = (rows[rows["model"].isin(models)].reset_index(drop=True) for rows in (a, b))
+def same_tables(first: tuple[Path, dict[str, str]], second: tuple[Path, dict[str, str]]) -> None:
+    """All tables of two warehouses hold the same rows, floating point closely."""
+    assert set(first[1]) == set(second[1])
+    for name in first[1]:
+        a, b = (read(*place, name).drop(columns=TIMED.get(name, [])) for place in (first, second))
         assert len(a) == len(b), name
         for column in a.columns:
             for x, y in zip(a[column], b[column], strict=True):
@@ -121,19 +69,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def demo(folder: Path) -> tuple[Path, Told]:
+def demo(folder: Path) -> tuple[Path, Ended]:
     """The demo, small, all the way; its warehouse and what the terminal showed."""
     return folder / "demo" / "warehouse", submit(folder, settings=SMALL)
 
 
 @pytest.fixture(scope="module")
-def corpus(folder: Path, demo: tuple[Path, Told]) -> Path:
+def corpus(folder: Path, demo: tuple[Path, Ended]) -> Path:
     return next((folder / "demo").glob("corpus-*"))
 
 
-def test_the_demo_ends_with_all_tables_and_the_report(demo: tuple[Path, Told]) -> None:
-    warehouse, told = demo
-    assert told.code == 0, told.err
+def test_the_demo_ends_with_all_tables_and_the_report(demo: tuple[Path, Ended]) -> None:
+    warehouse, ended = demo
+    assert ended.code == 0, ended.err
     current = json.loads((warehouse / "current.json").read_text())
     assert set(current["tables"]) == set(TABLES)
     for name, path in current["tables"].items():
@@ -141,23 +89,23 @@ def test_the_demo_ends_with_all_tables_and_the_report(demo: tuple[Path, Told]) -
     filled = {name for name in TABLES if len(read(warehouse, current["tables"], name))}
     assert set(TABLES) - filled <= {"rejects"}
     assert (warehouse / "runs" / current["run_id"] / "report.html").stat().st_size > 100_000
-    assert [s["step"] for s in manifest_of(warehouse, current["run_id"])["steps"]][1:] == [
-        s.name for s in STEPS
-    ]
+    done = [record["step"] for record in manifest_of(warehouse, current["run_id"])["steps"]]
+    listed = [step.name for step in PIPELINE.steps]
+    assert done == [name for name in listed if name not in ("fetch", "reproduce", "prune")]
 
 
-def test_the_last_block_says_where_things_are(demo: tuple[Path, Told]) -> None:
-    _, told = demo
-    report = re.search(r"^  report +(.+)$", told.out, re.M)
+def test_the_last_block_says_where_things_are(demo: tuple[Path, Ended]) -> None:
+    _, ended = demo
+    report = re.search(r"^  report +(.+)$", ended.out, re.M)
     assert report is not None
     assert Path(report.group(1)).is_file()
-    query = re.search(r'duckdb -c "(.*)"', told.out)
+    query = re.search(r'duckdb -c "(.*)"', ended.out)
     assert query is not None
     assert len(duckdb.sql(query.group(1)).fetchall()) == 10
-    assert "Traceback" not in told.out + told.err
+    assert "Traceback" not in ended.out + ended.err
 
 
-def test_tables_hold_together(demo: tuple[Path, Told]) -> None:
+def test_tables_hold_together(demo: tuple[Path, Ended]) -> None:
     warehouse, _ = demo
     tables = json.loads((warehouse / "current.json").read_text())["tables"]
     songs = {name: set(read(warehouse, tables, name)["song_id"]) for name in ("songs", "filtered", "deduped")}
@@ -176,22 +124,22 @@ def test_tables_hold_together(demo: tuple[Path, Told]) -> None:
     assert set(read(warehouse, tables, "clusters")["song_id"]) == with_lyrics | with_audio
 
 
-def test_no_lyrics_leave_their_table(demo: tuple[Path, Told]) -> None:
-    warehouse, told = demo
+def test_no_lyrics_leave_their_table(demo: tuple[Path, Ended]) -> None:
+    warehouse, ended = demo
     current = json.loads((warehouse / "current.json").read_text())
     page = (warehouse / "runs" / current["run_id"] / "report.html").read_text()
     manifest = (warehouse / "runs" / current["run_id"] / "manifest.json").read_text()
     lyrics = read(warehouse, current["tables"], "lyrics")["lyrics"]
     lines = {line for text in lyrics for line in text.splitlines() if len(line.split()) >= 4}
     assert lines
-    assert not [line for line in lines if line in page or line in manifest or line in told.out + told.err]
+    assert not [line for line in lines if line in page or line in manifest or line in ended.out + ended.err]
 
 
-def test_the_same_command_again_reuses_all(demo: tuple[Path, Told], folder: Path) -> None:
+def test_the_same_command_again_reuses_all(demo: tuple[Path, Ended], folder: Path) -> None:
     warehouse, _ = demo
     before = json.loads((warehouse / "current.json").read_text())
-    told = submit(folder, "all", "--run-id", "again", settings=SMALL)
-    assert told.code == 0, told.err
+    ended = submit(folder, "all", "--run-id", "again", settings=SMALL)
+    assert ended.code == 0, ended.err
     after = json.loads((warehouse / "current.json").read_text())
     assert after == {"run_id": "again", "tables": before["tables"]}
     assert all(s["reused"] for s in manifest_of(warehouse, "again")["steps"] if s["tables"])
@@ -211,19 +159,21 @@ def _no_executors_left() -> Iterator[None]:
 
 
 @pytest.mark.timeout(2400)
-def test_a_cluster_makes_the_same_tables(demo: tuple[Path, Told], corpus: Path, folder: Path) -> None:
+def test_a_cluster_makes_the_same_tables(demo: tuple[Path, Ended], corpus: Path, folder: Path) -> None:
+    """All but the models, which are trained on the driver, wherever executors are."""
     published, _ = demo
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     warehouse = folder / "cluster"
-    models = ("majority", "tfidf_logistic", "fusion")  # all are trained on the driver: the quick ones will do
-    quick = f"train.models=[{', '.join(models)}]"
-    settings = (*SMALL, quick, f"paths.corpus={corpus}", f"paths.warehouse={warehouse}")
-    told = submit(elsewhere, "all", settings=settings, master=CLUSTER)
-    assert told.code == 0, told.err
-    tables = [json.loads((of / "current.json").read_text())["tables"] for of in (published, warehouse)]
+    keep_steps(published, ["train"], warehouse)
+    settings = (*SMALL, f"paths.corpus={corpus}", f"paths.warehouse={warehouse}")
+    ended = submit(elsewhere, "all", "--run-id", "cluster", settings=settings, master=CLUSTER)
+    assert ended.code == 0, ended.err
+    steps = manifest_of(warehouse, "cluster")["steps"]
+    assert [record["step"] for record in steps if record["reused"]] == ["train"]
+    tables = [json.loads((w / "current.json").read_text())["tables"] for w in (published, warehouse)]
     # batches fall differently on executors, which moves a float's last digits
-    same_tables((published, tables[0]), (warehouse, tables[1]), models)
+    same_tables((published, tables[0]), (warehouse, tables[1]))
 
 
 def test_lyrics_without_labels_go_to_the_end(shared_data: Path, folder: Path) -> None:
@@ -236,8 +186,8 @@ def test_lyrics_without_labels_go_to_the_end(shared_data: Path, folder: Path) ->
         f"paths.corpus={some}", f"paths.warehouse={folder / 'public-domain'}", "filter.required_ids=[]",
         *SMALL,
     )  # fmt: skip
-    told = submit(folder, "all", settings=settings)
-    assert told.code == 0, told.err
+    ended = submit(folder, "all", settings=settings)
+    assert ended.code == 0, ended.err
     tables = json.loads((folder / "public-domain" / "current.json").read_text())["tables"]
     rows = {name: len(read(folder / "public-domain", tables, name)) for name in TABLES}
     assert rows["deduped"] == rows["lyrics"] > 150
@@ -254,25 +204,25 @@ BARE = ("demo.songs=1500", "demo.parts=[songs]", "demo.messy=true", "filter.requ
 
 
 @pytest.fixture(scope="module")
-def bare(folder: Path) -> tuple[Path, Told]:
+def bare(folder: Path) -> tuple[Path, Ended]:
     """Songs without tags, audio features and lyrics, all the way."""
     warehouse = folder / "bare"
     settings = (*BARE, f"paths.warehouse={warehouse}")
     return warehouse, submit(folder, "all", "--run-id", "bare", settings=settings)
 
 
-def test_a_corpus_of_songs_alone_goes_as_far_as_it_can(bare: tuple[Path, Told]) -> None:
-    warehouse, told = bare
-    assert told.code == 0, told.err
+def test_a_corpus_of_songs_alone_goes_as_far_as_it_can(bare: tuple[Path, Ended]) -> None:
+    warehouse, ended = bare
+    assert ended.code == 0, ended.err
     tables = json.loads((warehouse / "current.json").read_text())["tables"]
     assert len(read(warehouse, tables, "deduped")) > 1000
     assert len(read(warehouse, tables, "moods")) == 0
     for part in ("tags", "audio_features", "lyrics"):
-        assert f"its folder {part}/" in told.out  # which would supply it
+        assert f"its folder {part}/" in ended.out  # which would supply it
 
 
 def test_a_run_killed_while_writing_is_finished_by_the_same_command_with_the_same_groups(
-    bare: tuple[Path, Told], folder: Path
+    bare: tuple[Path, Ended], folder: Path
 ) -> None:
     """kill -9 inside the write stage of dedupe, on a cluster; pairs, weights and groups of messy songs are
     then those of the undisturbed local run, for they hang on no order in which executors answer."""
@@ -293,8 +243,8 @@ def test_a_run_killed_while_writing_is_finished_by_the_same_command_with_the_sam
     assert list(warehouse.glob("tables/deduped/.writing/*")), "killed too late"
     assert not list(warehouse.glob("tables/deduped/[0-9a-f]*"))
     assert not (warehouse / "current.json").exists()
-    told = submit(folder, *options, settings=settings, master=CLUSTER)
-    assert told.code == 0, told.err
+    ended = submit(folder, *options, settings=settings, master=CLUSTER)
+    assert ended.code == 0, ended.err
     finished = manifest_of(warehouse, "killed")
     assert {s["step"] for s in finished["steps"] if s["reused"]} >= {"ingest", "filter"}
     steps = manifest_of(published, "bare")["steps"]
@@ -314,14 +264,22 @@ def test_a_run_killed_while_writing_is_finished_by_the_same_command_with_the_sam
 # -- what stops a run: one clear line, an exit code, no publish --------------------------------
 
 
-def stops(told: Told, warehouse: Path, *says: str) -> None:
-    assert told.code not in (0, None)
-    # spark-submit joins what the driver says on stderr to its stdout
-    lines = [line for line in (told.out + told.err).splitlines() if line.strip()]
+def test_a_fault_in_a_worker_is_the_last_line_and_the_exit_code(corpus: Path, folder: Path) -> None:
+    broken = small_corpus(corpus, folder / "half")
+    songs = b"".join(p.read_bytes() for p in sorted((broken / "songs").glob("*.csv")))
+    for path in (broken / "songs").iterdir():
+        path.unlink()
+    packed = gzip.compress(songs)
+    (broken / "songs" / "songs.csv.gz").write_bytes(packed[: len(packed) // 2])
+    warehouse = folder / "w-half"
+    ended = submit(folder, "all", settings=(f"paths.corpus={broken}", f"paths.warehouse={warehouse}"))
+    assert ended.code not in (0, None)
+    # spark-submit joins what the driver writes on stderr to its stdout
+    lines = [line for line in (ended.out + ended.err).splitlines() if line.strip()]
     assert [line for line in lines if line.startswith("songmood: ")] == lines[-1:]
-    assert "Traceback" not in told.out + told.err
-    for part in says:
-        assert part in lines[-1]
+    assert "Traceback" not in ended.out + ended.err
+    assert "songs.csv.gz" in lines[-1]
+    assert "fetch it again" in lines[-1]
     assert not (warehouse / "current.json").exists()
 
 
@@ -330,60 +288,63 @@ def small_corpus(corpus: Path, into: Path) -> Path:
     return into
 
 
-def test_a_missing_corpus_stops(folder: Path) -> None:
-    warehouse = folder / "w-missing"
-    told = submit(folder, "all", settings=(f"paths.corpus={folder}/nowhere", f"paths.warehouse={warehouse}"))
-    stops(told, warehouse, "nowhere", "paths.corpus")
+def stops(capsys: pytest.CaptureFixture[str], warehouse: Path, *settings: str) -> str:
+    """The one line with which a run with these settings stops."""
+    code = run_here(settings=(f"paths.warehouse={warehouse}", *settings))
+    error = capsys.readouterr().err
+    assert code == 2
+    assert (error[:10], error.count("\n")) == ("songmood: ", 1)
+    assert not (warehouse / "current.json").exists()
+    return error
 
 
-def test_an_unknown_setting_stops(folder: Path) -> None:
-    stops(
-        submit(folder, "all", settings=("lable.epsilon=0.2",)), folder / "none", "did you mean label.epsilon"
-    )
+def test_a_missing_corpus_stops(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    error = stops(capsys, tmp_path / "w", f"paths.corpus={tmp_path}/nowhere")
+    assert "nowhere" in error
+    assert "paths.corpus" in error
 
 
-def test_a_compressed_file_cut_in_half_stops(corpus: Path, folder: Path) -> None:
-    broken = small_corpus(corpus, folder / "half")
-    songs = b"".join(p.read_bytes() for p in sorted((broken / "songs").glob("*.csv")))
-    for path in (broken / "songs").iterdir():
-        path.unlink()
-    packed = gzip.compress(songs)
-    (broken / "songs" / "songs.csv.gz").write_bytes(packed[: len(packed) // 2])
-    warehouse = folder / "w-half"
-    told = submit(folder, "all", settings=(f"paths.corpus={broken}", f"paths.warehouse={warehouse}"))
-    stops(told, warehouse, "songs.csv.gz", "fetch it again")
+def test_a_corpus_without_songs_stops(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "no song files" in stops(capsys, tmp_path / "w", f"paths.corpus={tmp_path}")
 
 
-def test_a_parquet_file_cut_in_half_stops(corpus: Path, folder: Path) -> None:
-    broken = small_corpus(corpus, folder / "half-parquet")
+def test_an_unknown_setting_stops(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "did you mean label.epsilon" in stops(capsys, tmp_path / "w", "lable.epsilon=0.2")
+
+
+@pytest.mark.usefixtures("spark")
+def test_a_parquet_file_cut_in_half_stops(
+    capsys: pytest.CaptureFixture[str], corpus: Path, tmp_path: Path
+) -> None:
+    broken = small_corpus(corpus, tmp_path / "half-parquet")
     path = broken / "lyrics" / "more.parquet"
     pd.DataFrame({"song_id": ["a"] * 1000, "lyrics": ["la"] * 1000}).to_parquet(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    warehouse = folder / "w-half-parquet"
-    told = submit(folder, "all", settings=(f"paths.corpus={broken}", f"paths.warehouse={warehouse}"))
-    stops(told, warehouse, "more.parquet", "cannot read")
+    error = stops(capsys, tmp_path / "w", f"paths.corpus={broken}")
+    assert "more.parquet" in error
+    assert "cannot read" in error
 
 
-def test_songs_without_an_artist_column_stop(folder: Path) -> None:
-    odd = folder / "odd"
-    (odd / "songs").mkdir(parents=True)
-    (odd / "songs" / "songs.csv").write_text("_id\ttitle\na\tOne\nb\tTwo\n")
-    warehouse = folder / "w-odd"
-    told = submit(folder, "all", settings=(f"paths.corpus={odd}", f"paths.warehouse={warehouse}"))
-    stops(told, warehouse, "artist", "songs.csv")
+@pytest.mark.usefixtures("spark")
+def test_songs_without_an_artist_column_stop(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "odd" / "songs").mkdir(parents=True)
+    (tmp_path / "odd" / "songs" / "songs.csv").write_text("_id\ttitle\na\tOne\nb\tTwo\n")
+    error = stops(capsys, tmp_path / "w", f"paths.corpus={tmp_path / 'odd'}")
+    assert "artist" in error
+    assert "songs.csv" in error
 
 
-def test_an_encoder_folder_that_is_not_there_stops(corpus: Path, folder: Path) -> None:
-    warehouse = folder / "w-encoder"
-    settings = (
-        f"paths.corpus={corpus}",
-        f"paths.warehouse={warehouse}",
-        f"encoder.model={folder}/no-encoder",
-    )
-    stops(submit(folder, "all", settings=settings), warehouse, "no-encoder", "encoder.model")
+@pytest.mark.usefixtures("spark")
+def test_an_encoder_folder_that_does_not_exist_stops(
+    capsys: pytest.CaptureFixture[str], corpus: Path, tmp_path: Path
+) -> None:
+    settings = (f"paths.corpus={corpus}", f"encoder.model={tmp_path}/no-encoder")
+    error = stops(capsys, tmp_path / "w", *settings)
+    assert "no-encoder" in error
+    assert "encoder.model" in error
 
 
-def test_the_readme_begins_with_a_command_that_works(demo: tuple[Path, Told]) -> None:
+def test_the_readme_begins_with_a_command_that_works(demo: tuple[Path, Ended]) -> None:
     readme = (ROOT / "README.md").read_text()
     first = re.search(r"```(?:bash|console|sh)\n(.*?)```", readme, re.S)
     assert first is not None

@@ -81,8 +81,13 @@ INPUTS = (
 
 
 def prepare(settings: Settings, chosen: Sequence[Step[..., Any]]) -> Settings:
-    """The settings with all paths filled in. Raises UserError if there is no corpus where one is read."""
+    """The settings with all paths filled in.
+
+    Raises UserError, before any work, if the corpus or the encoder that a step reads does not exist.
+    """
     placed = place_paths(settings)
+    if PIPELINE.reads_input(chosen, "encoder"):
+        encoder_folder(placed)
     if settings.paths.corpus is not None and PIPELINE.reads_input(chosen, "song_files"):
         check_corpus(str(placed.paths.corpus))
     return placed
