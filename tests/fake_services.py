@@ -1,7 +1,7 @@
-"""Last.fm, Spotify, ReccoBeats and Genius on 127.0.0.1, in their own formats, as ill-behaved as asked.
+"""Last.fm, Spotify, ReccoBeats and Genius on 127.0.0.1, in their own formats, as faulty as a test wants.
 
-One server answers for all, by path. It knows a small world of songs (song N by artist N), counts what it
-is asked and when, and can be told to fail a share of requests, each request in the same way every time.
+One server answers for all, by path. It knows a small world of songs (song N by artist N), and it counts the
+requests and their times. It can be told to fail a share of requests, each request in the same way every time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ENVIRONMENT = {
     "SPOTIFY_CLIENT_SECRET": SECRET,
     "GENIUS_ACCESS_TOKEN": TOKEN,
 }
-MALFORMED = "malformed"  # in a title: Last.fm takes the request for nonsense
+MALFORMED = "malformed"  # in a title: Last.fm cannot make sense of the request
 NOT_HERE = "unknown"  # in a title or artist: no service knows the song
 Reply = tuple[int, dict[str, str], str]
 
@@ -39,7 +39,7 @@ def spotify_id(number: int, unknown: bool = False) -> str:
 
 @dataclass
 class FakeServices:
-    """What the server does, and what it saw. `respond`, if set, may answer in its place."""
+    """The server's behavior, and the requests it saw. `respond`, if set, may answer in its place."""
 
     port: int = 0
     transient_share: float = 0.0
@@ -55,7 +55,7 @@ class FakeServices:
         return f"http://127.0.0.1:{self.port}"
 
     def settings(self, **changes: float) -> list[str]:
-        """--set settings that point every service here, quick."""
+        """--set settings that send the requests of every service here, at a quick pace."""
         urls = {
             "lastfm.url": "/2.0/",
             "spotify.url": "/v1/",
@@ -134,7 +134,7 @@ def fake_services(**options: object) -> Iterator[FakeServices]:
 
 
 def _transient(fake: FakeServices, request: str) -> Reply | None:
-    """A fault for some requests, the first time they are made."""
+    """A fault for some requests, at their first attempt."""
     share = int(hashlib.sha256(request.encode()).hexdigest()[:8], 16) / 16**8
     if share >= fake.transient_share or fake.tried[request] > 1 or request.startswith("/token"):
         return None
@@ -181,7 +181,7 @@ def _lastfm(query: dict[str, str]) -> Reply:
 
 
 def number_of(id_: str) -> int:
-    """The number in an id of ours; some number for others."""
+    """The number in an id of spotify_id; some number for any other id."""
     return int(id_[1:]) if id_[1:].isdigit() else len(set(id_))
 
 

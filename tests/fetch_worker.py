@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from fake_services import MALFORMED, NOT_HERE
 from songmood.settings import load_settings
+from songmood.steps.enrich.asking import fetch_answers
 from songmood.steps.enrich.cache import RequestCache
-from songmood.steps.enrich.fetch import Request, fetch_answers
 from songmood.steps.enrich.gate import Budget
+from songmood.steps.enrich.service import Request
 from songmood.steps.enrich.services import open_service
 
 
@@ -21,15 +20,11 @@ def requests_for(songs: int) -> list[Request]:
     return [Request(f"a\t{n:06}", "Artist", f"{word} {n}", 0) for n, word in enumerate(words)]
 
 
-def main(folder: str, songs: str, *settings: str) -> None:
-    settings = load_settings(Path(__file__).parent.parent / "conf" / "base.yaml", [], settings)
-    with RequestCache(folder, shard_rows=200) as cache:
-        done = {
-            row["request"]
-            for path in Path(folder, "answers").glob("*.parquet")
-            for row in pq.read_table(path, columns=["request"]).to_pylist()
-        }
-        requests = [request for request in requests_for(int(songs)) if request.key not in done]
+def main(folder: str, songs: str, *changes: str) -> None:
+    settings = load_settings(Path(__file__).parent.parent / "conf" / "base.yaml", [], changes)
+    with RequestCache(folder) as cache:
+        answered = {request for (request,) in cache._connection.execute("SELECT request FROM answers")}
+        requests = [request for request in requests_for(int(songs)) if request.key not in answered]
         service = open_service("lastfm", settings, Budget())
         outcome = fetch_answers(service, requests, len(requests), cache, settings.fetch)
     print("asked", len(requests), dict(outcome.statuses), outcome.stopped)

@@ -1,8 +1,9 @@
-"""enrich: what the corpus' files have for each song, and what they lack."""
+"""enrich: what files and services have of each song, and what they lack."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,27 +15,38 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from conftest import ROOT, as_rows
-from songmood import tag_files
 from songmood.audio import AUDIO_FEATURES
+from songmood.corpus import tags as tag_files
 from songmood.corpus.files import list_files, read_columns
 from songmood.names.normalize import normalize_artist, normalize_title
 from songmood.settings import EnrichSettings, Settings, load_settings
-from songmood.steps.enrich import COLUMNS, collect_tags, enrich_songs, song_versions, unanswered
+from songmood.steps.clean import COLUMNS as LYRIC_COLUMNS
+from songmood.steps.clean import clean_rows
 from songmood.steps.enrich.cache import ANSWER_SCHEMA
-from songmood.steps.enrich.files import find_rows
-from songmood.tables import DEDUPED, DUPLICATES, FILTERED, TABLES
+from songmood.steps.enrich.files import AUDIO_COLUMNS, find_rows
+from songmood.steps.enrich.questions import open_requests, with_requests
+from songmood.steps.enrich.sources import Files, find_parts
+from songmood.steps.enrich.tags import collect_tags
+from songmood.tables import DEDUPED, SONG_RECORDS, TABLES
 
 Row = dict[str, Any]
+Table = Callable[..., DataFrame]
 ID = {n: f"{n:022}" for n in range(1, 10)}  # Spotify ids
 PARTS = ("tags", "audio_features", "lyrics", "enrichment_failures")
 
-# Three songs stay after dedupe; 'merged' counts for 'one'.
+# Three songs; the record 'merged' belongs to the song 'one'.
 SONGS: list[Row] = [
     {"song_id": "one", "spotify_id": ID[1], "lastfm_id": "TR1", "artist": "Adele", "title": "Hello You"},
     {"song_id": "two", "lastfm_id": "TR2", "artist": "The Band", "title": "Driving Old Dixie Down (Live)"},
     {"song_id": "three", "artist": "Simone", "title": "Feeling Quite Good"},
 ]
-MERGED: Row = {"song_id": "merged", "spotify_id": ID[2], "lastfm_id": "TR9", "artist": "Adele"}
+MERGED: Row = {
+    "record_id": "merged",
+    "song_id": "one",
+    "spotify_id": ID[2],
+    "lastfm_id": "TR9",
+    "artist": "Adele",
+}
 
 TAGS: list[Row] = [
     {"song_id": "one", "tag": " Happy ", "weight": "7"},
@@ -96,9 +108,17 @@ def frame(spark: SparkSession, rows: list[Row], schema: StructType) -> DataFrame
     return spark.createDataFrame(pd.DataFrame(values), schema)
 
 
+READ = {"tags": (*tag_files.COLUMNS, "origin"), "audio_features": AUDIO_COLUMNS, "lyrics": LYRIC_COLUMNS}
+
+
 def raw(spark: SparkSession, part: str, rows: list[Row]) -> DataFrame:
-    columns = (*tag_files.COLUMNS, "origin") if part == "tags" else COLUMNS[part]
-    return frame(spark, rows, StructType([StructField(column, StringType()) for column in columns]))
+    """Rows as files have them."""
+    return frame(spark, rows, StructType([StructField(column, StringType()) for column in READ[part]]))
+
+
+def cleaned(spark: SparkSession, lyrics: list[Row]) -> DataFrame:
+    """The table `corpus_lyrics`, from rows as files have them."""
+    return clean_rows(raw(spark, "lyrics", lyrics))
 
 
 def enrich(
@@ -110,21 +130,15 @@ def enrich(
     answers: dict[str, DataFrame] | None = None,
 ) -> dict[str, list[Row]]:
     """The rows of every table, from files with these rows."""
-    duplicate = {"song_id": "merged", "representative_id": "one", "similarity": 1.0, "match_reason": "name"}
-    versions = song_versions(
-        frame(spark, [s | {"version_count": 1, "language": "english"} for s in SONGS], DEDUPED.schema),
-        frame(spark, [*SONGS, MERGED], FILTERED.schema),
-        frame(spark, [duplicate], DUPLICATES.schema),
-    ).persist()
-    song_tags = collect_tags(versions, raw(spark, "tags", tags), answers or {}, settings)
-    result = enrich_songs(
-        versions,
+    songs = [{"record_id": song["song_id"], "language": "english", **song} for song in SONGS]
+    records = frame(spark, [*songs, MERGED], SONG_RECORDS.schema).persist()
+    song_tags = collect_tags(records, raw(spark, "tags", tags), answers or {}, settings)
+    files = Files(
         song_tags,
         None if audio is None else raw(spark, "audio_features", audio),
-        None if lyrics is None else raw(spark, "lyrics", lyrics),
-        answers or {},
-        settings,
+        None if lyrics is None else cleaned(spark, lyrics),
     )
+    result = find_parts(records, files, answers or {}, settings)
     result.found.persist()
     tables = {"tags": song_tags} | {part: getattr(result, part) for part in PARTS[1:]}
     assert {part: rows.columns for part, rows in tables.items()} == {p: TABLES[p].column_names for p in PARTS}
@@ -151,20 +165,20 @@ def test_tags_by_either_id_cleaned_and_counted_once(enriched: dict[str, list[Row
 def test_audio_features_of_the_song_itself_come_before_those_of_a_merged_row(
     enriched: dict[str, list[Row]],
 ) -> None:
-    (one,) = enriched["audio_features"]
-    assert (one["song_id"], one["source"], one["valence"]) == ("one", "files", 0.5)
+    (features,) = enriched["audio_features"]
+    assert (features["song_id"], features["source"], features["valence"]) == ("one", "files", 0.5)
 
 
 def test_audio_features_out_of_range_are_null(enriched: dict[str, list[Row]]) -> None:
-    (one,) = enriched["audio_features"]
-    nulls = {name for name in AUDIO_FEATURES if one[name] is None}
+    (features,) = enriched["audio_features"]
+    nulls = {name for name in AUDIO_FEATURES if features[name] is None}
     assert nulls == {"energy", "key", "mode", "loudness", "tempo"}
-    assert one["time_signature"] == 4
+    assert features["time_signature"] == 4
 
 
 def test_lyrics_by_id_and_by_name(enriched: dict[str, list[Row]]) -> None:
-    one, two = enriched["lyrics"]
-    assert one == {
+    by_id, by_name = enriched["lyrics"]
+    assert by_id == {
         "song_id": "one",
         "lyrics": "hello\nyou & me",
         "source": "files",
@@ -174,13 +188,10 @@ def test_lyrics_by_id_and_by_name(enriched: dict[str, list[Row]]) -> None:
         "fault": None,
     }
     # a live version has the same words
-    assert (two["song_id"], two["match_title"], two["match_artist"]) == (
-        "two",
-        "Driving Old Dixy Down",
-        "BAND",
-    )
-    assert two["lyrics"] == "one line\n\nand another"
-    assert 90 < two["match_score"] < 100
+    assert by_name["song_id"] == "two"
+    assert (by_name["match_title"], by_name["match_artist"]) == ("Driving Old Dixy Down", "BAND")
+    assert by_name["lyrics"] == "one line\n\nand another"
+    assert 90 < by_name["match_score"] < 100
 
 
 def test_failures_say_what_is_lacking_and_what_came_near(enriched: dict[str, list[Row]]) -> None:
@@ -275,8 +286,8 @@ def test_the_first_source_that_has_something_counts(spark: SparkSession, setting
         ("one", "files", None),
         ("two", "files", None),
     }
-    said = {(row["song_id"], row["source"]): row for row in found["enrichment_failures"]}
-    assert {key: row["status"] for key, row in said.items()} == {
+    failures = {(row["song_id"], row["source"]): row for row in found["enrichment_failures"]}
+    assert {key: row["status"] for key, row in failures.items()} == {
         ("two", "tags:files"): "not_found",
         ("two", "tags:lastfm"): "not_asked",
         ("three", "tags:files"): "not_found",
@@ -287,20 +298,25 @@ def test_the_first_source_that_has_something_counts(spark: SparkSession, setting
         ("one", "lyrics:genius"): "implausible",
         ("two", "lyrics:genius"): "transient",
     }
-    assert said["one", "lyrics:genius"]["last_error"] == "too short"
-    two = said["two", "lyrics:genius"]
-    assert (two["http_status"], two["attempts"], two["last_error"]) == (503, 4, "busy")
+    assert failures["one", "lyrics:genius"]["last_error"] == "too short"
+    failed = failures["two", "lyrics:genius"]
+    assert (failed["http_status"], failed["attempts"], failed["last_error"]) == (503, 4, "busy")
 
 
 def test_features_of_a_service_are_checked_as_those_of_files(
     spark: SparkSession, settings: EnrichSettings
 ) -> None:
     only = settings.model_copy(update={"audio_features": ("reccobeats",)})
-    (one,) = enrich(spark, only, [], [], [], answered(spark))["audio_features"]
-    assert (one["song_id"], one["valence"], one["energy"], one["key"]) == ("one", 0.25, None, 2)
+    (row,) = enrich(spark, only, [], [], [], answered(spark))["audio_features"]
+    assert (row["song_id"], row["valence"], row["energy"], row["key"]) == ("one", 0.25, None, 2)
 
 
-def test_lyrics_under_a_name_that_are_none_are_refused(spark: SparkSession, settings: EnrichSettings) -> None:
+def test_an_unknown_source_raises(table: Table) -> None:
+    with pytest.raises(LookupError, match="shazam is not a service"):
+        with_requests(table(DEDUPED, song_id="a"), "shazam")
+
+
+def test_implausible_lyrics_found_by_name_are_refused(spark: SparkSession, settings: EnrichSettings) -> None:
     listed = "\n".join(f"{n}. Song Number {n}" for n in range(1, 12))
     french = "je ne sais pas pourquoi tu es parti ce matin sans moi " * 4
     lyrics = [
@@ -309,8 +325,8 @@ def test_lyrics_under_a_name_that_are_none_are_refused(spark: SparkSession, sett
         {"artist": "Simone", "title": "Feeling Quite Good", "lyrics": listed},
     ]
     found = enrich(spark, settings, [], [], lyrics)
-    (one,) = found["lyrics"]
-    assert (one["song_id"], one["fault"]) == ("one", "list")  # under its id: kept, and said
+    (row,) = found["lyrics"]
+    assert (row["song_id"], row["fault"]) == ("one", "list")  # found by id: kept, with the fault
     assert {
         row["song_id"]: (row["status"], row["last_error"])
         for row in found["enrichment_failures"]
@@ -318,58 +334,57 @@ def test_lyrics_under_a_name_that_are_none_are_refused(spark: SparkSession, sett
     } == {"two": ("implausible", "other language"), "three": ("implausible", "list")}
 
 
-def test_what_is_asked_for_and_what_not(
-    spark: SparkSession, settings: EnrichSettings, settings: Settings
+def test_which_requests_are_open(
+    spark: SparkSession, table: Table, make_settings: Callable[..., Settings]
 ) -> None:
     now = datetime(2026, 6, 1, tzinfo=timezone.utc)
     old, new = datetime(2025, 1, 1), datetime(2026, 5, 30)
-    names = ["ok", "gone", "long gone", "bad", "failed", "given up", "never asked"]
-    songs = frame(
-        spark,
-        [{"song_id": name, "artist": "Ann", "title": name} for name in names]
-        + [{"song_id": "again", "artist": "ANN", "title": "Never asked"}]  # the same request
-        + [{"song_id": "nameless", "title": "ok"}, {"song_id": "no title", "artist": "Ann"}],
-        DEDUPED.schema,
-    )
-    statuses = {
-        "ok": ("ok", old, 1),
-        "gone": ("not_found", new, 1),
-        "long gone": ("no_match", old, 1),
-        "bad": ("permanent", old, 1),
-        "failed": ("transient", new, 4),
-        "given up": ("transient", new, 12),
-    }
-    said = [
-        {"request": f"ann\t{name}", "status": status, "fetched_at": time, "attempts": attempts}
-        for name, (status, time, attempts) in statuses.items()
+    answers = [
+        {"request": "ann\tok", "status": "ok", "fetched_at": old, "attempts": 1},
+        {"request": "ann\tgone", "status": "not_found", "fetched_at": new, "attempts": 1},
+        {"request": "ann\tlong gone", "status": "no_match", "fetched_at": old, "attempts": 1},
+        {"request": "ann\tbad", "status": "permanent", "fetched_at": old, "attempts": 1},
+        {"request": "ann\tfailed", "status": "transient", "fetched_at": new, "attempts": 4},
+        {"request": "ann\tgiven up", "status": "transient", "fetched_at": new, "attempts": 12},
     ]
-    answers = frame(spark, said, spark.createDataFrame([], ANSWER_SCHEMA).schema)
-    asked = unanswered(songs, "lastfm", answers, settings.fetch, now).collect()
-    assert {(row["request"], row["attempts"]) for row in asked} == {
+    titles = [answer["request"].removeprefix("ann\t") for answer in answers]
+    songs = table(
+        DEDUPED,
+        *({"song_id": title, "artist": "Ann", "title": title} for title in [*titles, "never asked"]),
+        {"song_id": "again", "artist": "ANN", "title": "Never asked"},  # the same request
+        {"song_id": "nameless", "title": "ok"},
+        {"song_id": "no title", "artist": "Ann"},
+        {"song_id": "no word in the title", "artist": "Ann", "title": "?!"},
+    )
+    known = frame(spark, answers, spark.createDataFrame([], ANSWER_SCHEMA).schema)
+    settings = make_settings().fetch
+    requests = open_requests(songs, "lastfm", known, settings, now).collect()
+    assert sorted((row["request"], row["attempts"]) for row in requests) == [
         ("ann\tfailed", 4),
         ("ann\tlong gone", 0),
         ("ann\tnever asked", 0),
-    }
-    assert len(asked) == 3
+    ]
 
 
 # -- real data -----------------------------------------------------------------------------------
 
 
 def test_a_title_that_holds_the_artist_is_looked_for_as_both(
-    spark: SparkSession, settings: EnrichSettings
+    spark: SparkSession, table: Table, settings: EnrichSettings
 ) -> None:
-    titles = {"a": ("Usher:Hot Thing", "Jay"), "b": ("Ann - Stay", None), "c": ("Mission: Gone", "Ann")}
-    versions = spark.createDataFrame(
-        [(song, song, None, artist, title) for song, (title, artist) in titles.items()],
-        "song_id string, version_id string, row_id string, artist string, title string",
-    )
-    known = [("Usher", "Hot Thing"), ("Ann", "Stay"), ("Bo", "Gone"), ("Ann", "Mission: Gone")]
+    songs = [
+        {"song_id": "a", "artist": "Jay", "title": "Usher:Hot Thing"},
+        {"song_id": "b", "artist": None, "title": "Ann - Stay"},
+        {"song_id": "c", "artist": "Ann", "title": "Mission: Gone"},
+    ]
+    records = table(SONG_RECORDS, *({"record_id": song["song_id"], **song} for song in songs))
+    names = [("Usher", "Hot Thing"), ("Ann", "Stay"), ("Bo", "Gone"), ("Ann", "Mission: Gone")]
     rows = spark.createDataFrame(
-        [(None, artist, title, f"{artist}/{title}") for artist, title in known],
+        [(None, artist, title, f"{artist}/{title}") for artist, title in names],
         "row_id string, artist string, title string, content string",
     )
-    found = {row.song_id: row.row for row in find_rows(versions, rows, settings).collect()}
+    without_id = records.withColumn("row_id", F.lit(None).cast("string"))
+    found = {row.song_id: row.row for row in find_rows(without_id, rows, settings).rows.collect()}
     assert found == {"a": "Usher/Hot Thing", "b": "Ann/Stay", "c": "Ann/Mission: Gone"}
 
 
@@ -381,8 +396,8 @@ def test_real_songs_meet_real_audio_features(
         list_files(f"{shared_data}/wasabi-csv", "songs"),
         ("_id", "artist", "title", "urlSpotify"),
     ).select(
+        F.col("_id").alias("record_id"),
         F.col("_id").alias("song_id"),
-        F.col("_id").alias("version_id"),
         F.substring("urlSpotify", -22, 22).alias("spotify_id"),
         F.lit(None).cast("string").alias("lastfm_id"),
         "artist",
@@ -390,9 +405,9 @@ def test_real_songs_meet_real_audio_features(
         F.lit("english").alias("language"),
     )
     audio_files = list_files(f"{shared_data}/wasabi-api", "audio_features")
-    audio = read_columns(spark, audio_files, COLUMNS["audio_features"])
-    nothing = collect_tags(songs, raw(spark, "tags", []), {}, settings)
-    result = enrich_songs(songs, nothing, audio, raw(spark, "lyrics", []), {}, settings)
+    audio = read_columns(spark, audio_files, AUDIO_COLUMNS)
+    no_tags = collect_tags(songs, raw(spark, "tags", []), {}, settings)
+    result = find_parts(songs, Files(no_tags, audio, None), {}, settings)
     found = {row["song_id"] for row in result.audio_features.select("song_id").collect()}
 
     names = set(audio.select("title", "artist").distinct().toPandas().itertuples(index=False, name=None))
@@ -411,5 +426,5 @@ def test_real_songs_meet_real_audio_features(
     assert len(by_id) > 200
     assert len(by_name) > 1000
     assert found >= by_id | by_name
-    # what only likeness found is little beside it
+    # few songs are found by similarity alone
     assert len(found - by_id - by_name) < 0.12 * len(found)

@@ -1,24 +1,27 @@
-"""fetch: the real clients against fake services; every trap of theirs, and none for us."""
+"""fetch: the real clients against fake services that do all that services are known to do."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
-import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
-import enrich
 from conftest import ROOT
 from fake_services import (
     CLIENT,
@@ -33,12 +36,14 @@ from fake_services import (
 )
 from songmood.engine.errors import UserError
 from songmood.lyrics.cleaning import clean_lyrics
-from songmood.settings import Settings
-from songmood.steps.enrich.cache import VERSIONS, Answer, RequestCache
-from songmood.steps.enrich.fetch import Outcome, Request, fetch_answers
+from songmood.settings import EnrichSettings, FetchSettings, Settings
+from songmood.steps.enrich import cache as cache_module
+from songmood.steps.enrich.asking import Outcome, fetch_answers
+from songmood.steps.enrich.cache import FILE, RequestCache, answers_fingerprint, read_answers
 from songmood.steps.enrich.gate import Budget, Gate, Spent
-from songmood.steps.enrich.keys import hidden, read_keys
-from songmood.steps.enrich.services import open_service
+from songmood.steps.enrich.keys import hide, read_keys
+from songmood.steps.enrich.service import Answer, Request
+from songmood.steps.enrich.services import KEY_NAMES, SERVICES, open_service
 
 Make = Callable[..., Settings]
 Row = dict[str, Any]
@@ -69,7 +74,7 @@ def ids(*values: str) -> list[Request]:
 def fetch(
     service: str, requests: list[Request], settings: Settings, folder: Path, budget: Budget | None = None
 ) -> tuple[Outcome, dict[str, Row]]:
-    """Ask a service; how it went, and the newest row of each request in the cache."""
+    """Ask a service: how it went, and the newest row of each request in the cache."""
     opened = open_service(service, settings, budget or Budget())
     with RequestCache(folder) as cache:
         outcome = fetch_answers(opened, requests, len(requests), cache, settings.fetch)
@@ -77,10 +82,23 @@ def fetch(
 
 
 def rows(folder: Path) -> dict[str, Row]:
-    found: dict[str, Row] = {}
-    for path in sorted(Path(folder, "answers").glob("*.parquet")):
-        found |= {row["request"]: row for row in pq.read_table(path).to_pylist()}
-    return found
+    """The newest answer to each request, as the file has it."""
+    with closing(sqlite3.connect(folder / FILE)) as answers:
+        answers.row_factory = sqlite3.Row
+        return {row["request"]: dict(row) for row in answers.execute("SELECT * FROM answers ORDER BY number")}
+
+
+def test_settings_and_the_list_of_services_have_the_same_names() -> None:
+    for part in ("tags", "audio_features", "lyrics"):
+        (sources, _) = get_args(EnrichSettings.model_fields[part].annotation)
+        names = {name for name, entry in SERVICES.items() if entry.part == part}
+        assert set(get_args(sources)) == {"files", *names}
+    assert set(SERVICES) <= set(FetchSettings.model_fields)
+
+
+def test_an_unknown_service_raises(make_settings: Make) -> None:
+    with pytest.raises(LookupError, match="shazam is not a service"):
+        open_service("shazam", make_settings(), Budget())
 
 
 # -- each service in its own format ----------------------------------------------------------------
@@ -93,7 +111,11 @@ def test_lastfm_weights_are_numbers(fake: FakeServices, make_settings: Make, tmp
     assert outcome.stopped is None
     answer = found["artist 0\tsong 0"]
     assert json.loads(answer["content"]) == [["Happy", 100], ["pop & rock", 40], ["Song 0", 7]]
-    assert (answer["source"], answer["version"], answer["attempts"]) == ("lastfm", VERSIONS["lastfm"], 1)
+    assert (answer["source"], answer["version"], answer["attempts"]) == (
+        "lastfm",
+        SERVICES["lastfm"].version,
+        1,
+    )
 
 
 @pytest.mark.parametrize("service", ["spotify", "reccobeats"])
@@ -149,7 +171,7 @@ def test_genius_takes_the_hit_that_matches(fake: FakeServices, make_settings: Ma
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_page_that_fails_is_no_song_without_lyrics(
+def test_a_page_that_fails_does_not_mean_that_there_are_no_lyrics(
     status: int, fake: FakeServices, make_settings: Make, tmp_path: Path
 ) -> None:
     fake.respond = lambda path, _: (
@@ -198,7 +220,7 @@ def test_a_wrong_key_of_lastfm(
     ids=["html 200", "html 429", "502", "not json", "cut"],
 )
 @pytest.mark.parametrize("service", ["lastfm", "spotify", "reccobeats", "genius"])
-def test_what_passes_is_tried_again(
+def test_a_passing_fault_is_tried_again(
     service: str, reply: Any, fake: FakeServices, make_settings: Make, tmp_path: Path
 ) -> None:
     def first_time(path: str, body: str) -> Any:
@@ -206,39 +228,39 @@ def test_what_passes_is_tried_again(
         return reply if main and sum(fake.tried.values()) <= 2 and len(fake.asked(path)) == 1 else None
 
     fake.respond = first_time
-    one = ids(spotify_id(1)) if service in ("spotify", "reccobeats") else names(1)
+    request = ids(spotify_id(1)) if service in ("spotify", "reccobeats") else names(1)
     settings = make_settings(*fake.settings(), "fetch.threads=1")
-    outcome, found = fetch(service, one, settings, tmp_path)
+    outcome, found = fetch(service, request, settings, tmp_path)
     assert outcome.statuses == {"ok": 1}
     assert next(iter(found.values()))["attempts"] == 2
 
 
-def test_a_slow_answer_is_left(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
+def test_a_slow_answer_is_given_up(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
     def slow(path: str, body: str) -> Any:
         time.sleep(1.0)
 
     fake.respond = slow
     settings = make_settings(*fake.settings(timeout_s=0.2), "fetch.tries=1")
     for service in ("lastfm", "genius", "reccobeats", "spotify"):
-        one = ids(spotify_id(1)) if service in ("spotify", "reccobeats") else names(1)
+        request = ids(spotify_id(1)) if service in ("spotify", "reccobeats") else names(1)
         started = time.monotonic()
-        outcome, found = fetch(service, one, settings, tmp_path / service)
+        outcome, found = fetch(service, request, settings, tmp_path / service)
         assert outcome.statuses == {"transient": 1}
-        assert "not reached" in next(iter(found.values()))["last_error"]
+        assert "cannot be reached" in next(iter(found.values()))["last_error"]
         assert time.monotonic() - started < 5
 
 
-def test_no_network_is_said_at_once(make_settings: Make, tmp_path: Path) -> None:
+def test_without_a_network_asking_ends_at_once(make_settings: Make, tmp_path: Path) -> None:
     with fake_services() as gone:
         settings = gone.settings(max_wait_s=0)
     for service in ("lastfm", "genius"):
         outcome, _ = fetch(service, names(100), make_settings(*settings, "fetch.tries=1"), tmp_path / service)
         assert outcome.statuses["transient"] < 10
         assert "in a row failed" in str(outcome.stopped)
-        assert "not reached" in str(outcome.stopped)
+        assert "cannot be reached" in str(outcome.stopped)
 
 
-def test_retry_after_is_heeded_up_to_a_cap(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
+def test_retry_after_is_obeyed_up_to_a_limit(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
     fake.respond = lambda path, _: (429, {"Retry-After": "1"}, "") if len(fake.seen) == 1 else None
     settings = make_settings(*fake.settings(), "fetch.max_wait_s=3", "fetch.threads=1")
     outcome, _ = fetch("lastfm", names(2), settings, tmp_path)
@@ -270,7 +292,7 @@ def test_a_budget_of_requests(threads: int, fake: FakeServices, make_settings: M
 
 
 @pytest.mark.parametrize("service", ["lastfm", "genius"])
-def test_a_request_that_ends_cuts_no_other_off(
+def test_a_request_that_ends_does_not_cut_off_another(
     service: str, fake: FakeServices, make_settings: Make, tmp_path: Path
 ) -> None:
     fake.respond = lambda path, body: time.sleep(len(path + body) % 7 / 100)  # so that they end out of order
@@ -285,24 +307,6 @@ def test_a_budget_of_time(fake: FakeServices, make_settings: Make, tmp_path: Pat
     outcome, found = fetch("lastfm", names(100), settings, tmp_path, Budget(seconds=1.0))
     assert 3 <= len(found) <= 12
     assert "fetch.max_minutes" in str(outcome.stopped)
-
-
-def test_the_cache_is_open_to_one_run_only(tmp_path: Path) -> None:
-    with RequestCache(tmp_path), pytest.raises(UserError, match="another run"):
-        RequestCache(tmp_path).__enter__()
-
-
-def test_enrich_goes_by_what_is_in_the_cache(make_settings: Make, tmp_path: Path) -> None:
-    (tmp_path / "corpus").mkdir()
-    folders = (f"fetch.cache={tmp_path / 'cache'}", f"paths.corpus={tmp_path / 'corpus'}")
-    settings = make_settings("enrich.tags=[files, lastfm]", *folders)
-    seen = [enrich.outside(settings)]
-    for answers in (["one", "two"], [], ["three"]):
-        with RequestCache(tmp_path / "cache") as cache:
-            for request in answers:
-                cache.add("lastfm", Answer(request, "ok", "[]"))
-        seen.append(enrich.outside(settings))
-    assert [seen.index(state) for state in seen] == [0, 1, 1, 3]
 
 
 def test_no_thread_is_left_waiting(fake: FakeServices, make_settings: Make, tmp_path: Path) -> None:
@@ -331,7 +335,7 @@ def run_worker(folder: Path, songs: int, settings: list[str], kill_after: float 
 
 
 @pytest.mark.slow
-def test_killed_three_times_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_a_run_killed_three_times_ends_like_one_that_was_not(tmp_path: Path) -> None:
     songs, rate, threads = int(os.environ.get("SONGMOOD_FETCH_SONGS", "1200")), 150, 4
     quiet, killed = tmp_path / "quiet", tmp_path / "killed"
     rounds: dict[Path, FakeServices] = {}
@@ -350,7 +354,7 @@ def test_killed_three_times_it_ends_as_if_it_had_not_been(tmp_path: Path) -> Non
     assert states[0] == states[1]
     assert len(states[0]) == songs
     assert Counter(status for status, *_ in states[0].values())["not_found"] == songs // 20
-    # what is kept says how often it was tried; beyond that is only what was on its way at a kill
+    # answers say how many attempts were made; only those under way at a kill are not counted
     unkept = {
         folder: len(rounds[folder].seen) - sum(row["attempts"] for row in rows(folder).values())
         for folder in (quiet, killed)
@@ -361,45 +365,192 @@ def test_killed_three_times_it_ends_as_if_it_had_not_been(tmp_path: Path) -> Non
     assert all(fake.most_in_a_second() <= rate for fake in rounds.values())
 
 
-def test_a_cut_journal_loses_its_last_line_only(tmp_path: Path) -> None:
+# -- the cache -----------------------------------------------------------------------------------------
+
+
+def keep(
+    folder: Path, *requests: str, source: str = "lastfm", status: str = "ok", content: str = "[]"
+) -> None:
+    """Add an answer to each request to the cache, in a run of its own."""
+    with RequestCache(folder) as cache:
+        cache.add(source, [Answer(request, status, content) for request in requests])
+
+
+def test_the_cache_is_open_to_one_run_only(tmp_path: Path) -> None:
+    with RequestCache(tmp_path), pytest.raises(UserError, match="another run is asking services"):
+        RequestCache(tmp_path).__enter__()
     with RequestCache(tmp_path) as cache:
-        for n in range(3):
-            cache.add("lastfm", Answer(f"r{n}", "ok", "[]"))
-        journal = (tmp_path / "journal.jsonl").read_bytes()
-    shutil.rmtree(tmp_path / "answers")
-    (tmp_path / "journal.jsonl").write_bytes(journal[:-20])
+        assert cache.newest_time() is None
+
+
+def test_the_fingerprint_changes_with_each_answer_of_a_service_that_is_on(
+    make_settings: Make, tmp_path: Path
+) -> None:
+    settings = make_settings("enrich.tags=[files, lastfm]", f"fetch.cache={tmp_path}")
+    seen = [answers_fingerprint(settings)]
+    keep(tmp_path, "a", "b")
+    seen.append(answers_fingerprint(settings))
+    keep(tmp_path)
+    seen.append(answers_fingerprint(settings))
+    keep(tmp_path, "a", source="genius")
+    seen.append(answers_fingerprint(settings))
+    keep(tmp_path, "a")
+    seen.append(answers_fingerprint(settings))
+    assert [seen.index(fingerprint) for fingerprint in seen] == [0, 1, 1, 1, 4]
+
+
+def test_the_newest_answer_of_this_version_counts(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "_BATCH", 2)
+    monkeypatch.setattr(cache_module, "_TASK", 3)
+    assert read_answers(spark, tmp_path, "lastfm").count() == 0
+    keep(tmp_path, "a", "b", "c", "d", "e", content="first")
+    keep(tmp_path, "b", source="genius", content="of another service")
+    keep(tmp_path, "a", "d", status="not_found", content="second")
+    with monkeypatch.context() as changed:
+        changed.setitem(SERVICES, "lastfm", SERVICES["lastfm"]._replace(version=2))
+        keep(tmp_path, "a", content="of another version")
+        assert read_answers(spark, tmp_path, "lastfm").count() == 1
+    answers = read_answers(spark, tmp_path, "lastfm")
+    keep(tmp_path, "a", content="of a later time")  # what is read does not change under way
+    found = {row["request"]: (row["status"], row["content"]) for row in answers.collect()}
+    assert found == {
+        "a": ("not_found", "second"),
+        "b": ("ok", "first"),
+        "c": ("ok", "first"),
+        "d": ("not_found", "second"),
+        "e": ("ok", "first"),
+    }
+    times = [row["fetched_at"].astimezone(timezone.utc) for row in answers.collect()]
+    assert all(abs(datetime.now(timezone.utc) - time) < timedelta(minutes=5) for time in times)
+    assert not read_answers(spark, tmp_path, "lastfm", content=False).where("content IS NOT NULL").count()
+
+
+def test_text_that_is_not_unicode_is_kept(spark: SparkSession, tmp_path: Path) -> None:
+    keep(tmp_path, "a", content="half of a \ud83d pair, a \0, and ü")
+    (row,) = read_answers(spark, tmp_path, "lastfm").collect()
+    assert row["content"] == "half of a \\ud83d pair, a \0, and ü"
+
+
+def old_rows(*requests: str, start: int = 1) -> list[Row]:
+    return [
+        {
+            "number": number,
+            "source": "lastfm",
+            "version": SERVICES["lastfm"].version,
+            "request": request,
+            "status": "ok",
+            "content": f"[{number}]",
+            "http_status": None,
+            "attempts": 1,
+            "last_error": None,
+            "fetched_at": datetime(2026, 1, 1, 12, 0, number, 5, timezone.utc),
+        }
+        for number, request in enumerate(requests, start)
+    ]
+
+
+def write_shard(folder: Path, rows: list[Row]) -> Path:
+    """A shard as songmood wrote it before."""
+    (folder / "answers").mkdir(exist_ok=True)
+    shard = folder / "answers" / f"{rows[0]['number']:012}-{rows[-1]['number']:012}.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, pa.schema(cache_module._COLUMNS)), shard)
+    return shard
+
+
+def write_journal(folder: Path, rows: list[Row], cut: int = 0) -> None:
+    """A journal as songmood wrote it before, without its last `cut` characters."""
+    lines = [json.dumps(row | {"fetched_at": row["fetched_at"].isoformat()}) for row in rows]
+    text = "".join(f"{line}\n" for line in lines)
+    (folder / "journal.jsonl").write_text(text[: len(text) - cut])
+
+
+def test_answers_of_an_older_songmood_are_read(
+    spark: SparkSession, make_settings: Make, tmp_path: Path
+) -> None:
+    write_shard(tmp_path, old_rows("a", "b"))
+    write_shard(tmp_path, old_rows("c", "a", start=3))
+    # as of a run that was killed between a shard and the end of the journal, and of one killed in a line
+    write_journal(tmp_path, old_rows("c", "a", "d", "e", start=3), cut=20)
+    expected = {"a": "[4]", "b": "[2]", "c": "[3]", "d": "[5]"}
+    settings = make_settings("enrich.tags=[files, lastfm]", f"fetch.cache={tmp_path}")
+    assert json.loads(answers_fingerprint(settings))["lastfm"][:2] == [1, 5]
+    answers = read_answers(spark, tmp_path, "lastfm").collect()
+    assert {row["request"]: row["content"] for row in answers} == expected
+    assert {request: row["content"] for request, row in rows(tmp_path).items()} == expected
     with RequestCache(tmp_path) as cache:
-        cache.add("lastfm", Answer("r9", "ok", "[]"))
+        assert cache.newest_time() == datetime(2026, 1, 1, 12, 0, 5, 5, timezone.utc)
+        cache.add("lastfm", [Answer("z", "ok", "[]")])
+        assert not cache.notes  # the old ones are read once
     found = rows(tmp_path)
-    assert sorted(found) == ["r0", "r1", "r9"]
-    assert [found[request]["number"] for request in sorted(found)] == [1, 2, 3]
-    # a run that was killed between the shard and the end of the journal
-    (tmp_path / "journal.jsonl").write_bytes(journal)
-    with RequestCache(tmp_path):
-        pass
-    assert sorted(rows(tmp_path)) == ["r0", "r1", "r9"]
+    assert sorted(found) == ["a", "b", "c", "d", "z"]
+    assert found["z"]["number"] == 6
 
 
-def test_a_shard_cut_in_half_is_said(tmp_path: Path) -> None:
-    with RequestCache(tmp_path) as cache:
-        cache.add("lastfm", Answer("r", "ok", "[]"))
-    (shard,) = (tmp_path / "answers").glob("*.parquet")
-    shard.write_bytes(shard.read_bytes()[:100])
+def test_answers_of_an_older_songmood_are_copied_all_or_none(tmp_path: Path) -> None:
+    write_shard(tmp_path, old_rows("a", "b"))
+    damaged = write_shard(tmp_path, old_rows("c", start=3))
+    damaged.write_bytes(damaged.read_bytes()[:100])
     with pytest.raises(UserError, match=r"damaged: move it away"), RequestCache(tmp_path):
         pass
-    assert shard.exists()
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert damaged.exists()
+    damaged.unlink()
     with RequestCache(tmp_path) as cache:
-        cache.add("lastfm", Answer("r0", "ok", "[]"))
-        lines, cache._lines = cache._lines, open("/dev/full", "ab", buffering=0)  # noqa: SIM115
-        with pytest.raises(UserError, match="No space left on device"):
-            cache.add("lastfm", Answer("r1", "ok", "[]"))
-        assert lines is not None
-        lines.close()
+        assert cache.notes[0].startswith("2 answers of an older songmood were copied")
+    assert sorted(rows(tmp_path)) == ["a", "b"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "not a database", "overwritten"])
+def test_a_damaged_cache_is_one_line(
+    damage: str, spark: SparkSession, make_settings: Make, tmp_path: Path
+) -> None:
+    keep(tmp_path, *map(str, range(500)))
+    file = tmp_path / FILE
+    content = file.read_bytes()
+    damaged = {
+        "cut": content[: len(content) // 2],
+        "not a database": b"text" * 5000,
+        "overwritten": content[:4096] + b"x" * (len(content) - 4096),
+    }[damage]
+    file.write_bytes(damaged)
+    settings = make_settings("enrich.tags=[files, lastfm]", f"fetch.cache={tmp_path}")
+    message = r"^the cache \S*answers.sqlite is damaged: move it away, and services are asked again for .*$"
+    with pytest.raises(UserError, match=message), RequestCache(tmp_path) as cache:
+        cache.add("lastfm", [Answer("r", "ok", "[]")])
+    with pytest.raises(UserError, match=message):
+        answers_fingerprint(settings)
+    with pytest.raises(UserError, match=message):
+        read_answers(spark, tmp_path, "lastfm")
+    assert file.read_bytes() == damaged
+
+
+def test_a_cache_of_a_newer_songmood_is_not_touched(tmp_path: Path) -> None:
+    keep(tmp_path, "a")
+    with closing(sqlite3.connect(tmp_path / FILE)) as answers:
+        answers.execute("PRAGMA user_version = 2")
+    with pytest.raises(UserError, match="written by a newer songmood"), RequestCache(tmp_path):
+        pass
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
+    with RequestCache(tmp_path) as cache:
+        cache.add("lastfm", [Answer("r0", "ok", "[]")])
+        # SQLite's error of a full disk
+        cache._connection.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(
+            UserError, match=r"^cannot use the cache .*: database or disk is full; the answers so far"
+        ):
+            cache.add("lastfm", [Answer("r1", "ok", "[]" * 100_000)])
     assert sorted(rows(tmp_path)) == ["r0"]
+    keep(tmp_path, "r2")
+    assert sorted(rows(tmp_path)) == ["r0", "r2"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UserError, match=r"^cannot write the cache "), RequestCache(tmp_path / "file"):
+        pass
 
 
 # -- keys ------------------------------------------------------------------------------------------------
@@ -417,7 +568,8 @@ def test_keys_come_from_the_environment_or_a_file_of_ones_own(
     monkeypatch.setenv("SONGMOOD_KEYS", str(file))
     assert read_keys("GENIUS_ACCESS_TOKEN", "LASTFM_API_KEY") == ["abc", KEY]
     assert (
-        hidden(f"x abc {KEY} {SECRET}") == "x <GENIUS_ACCESS_TOKEN> <LASTFM_API_KEY> <SPOTIFY_CLIENT_SECRET>"
+        hide(f"x abc {KEY} {SECRET}", KEY_NAMES)
+        == "x <GENIUS_ACCESS_TOKEN> <LASTFM_API_KEY> <SPOTIFY_CLIENT_SECRET>"
     )
     file.chmod(0o640)
     with pytest.raises(UserError, match="chmod 600"):
@@ -435,9 +587,9 @@ def test_keys_are_in_no_error_log_or_cache(
 ) -> None:
     caplog.set_level(0)
     fake.respond = lambda path, body: (503, {}, f"{path} {body} {KEY} {SECRET} {TOKEN}")
-    one = ids(spotify_id(1)) if service == "spotify" else names(1)
-    outcome, found = fetch(service, one, make_settings(*fake.settings(), "fetch.tries=2"), tmp_path)
+    request = ids(spotify_id(1)) if service == "spotify" else names(1)
+    outcome, found = fetch(service, request, make_settings(*fake.settings(), "fetch.tries=2"), tmp_path)
     shown = capfd.readouterr()
-    said = f"{outcome} {found} {caplog.text} {shown}"
+    text = f"{outcome} {found} {caplog.text} {shown}"
     assert outcome.statuses == {"transient": 1}
-    assert not any(key in said for key in (KEY, CLIENT, SECRET, TOKEN))
+    assert not any(key in text for key in (KEY, CLIENT, SECRET, TOKEN))

@@ -1,13 +1,17 @@
 """enrich: tags, audio features and lyrics for songs (paper 3.1), from files and from services.
 
-sources.py      what each source has for each song, and which one counts
-files.py        rows of files, and which of them is about a song
-services/       one file for each service
-asking.py       asking a service: batches, tries, pauses
-gate.py         the pace, the budget, and what an answer means
-cache.py        what was answered
-keys.py         keys of services
 __init__.py     the steps fetch and enrich
+tags.py         the tags of each song
+sources.py      the audio features and lyrics of each song: what each source has, and which source counts
+files.py        what files have: which of their rows is about a song
+questions.py    what services are asked about songs
+services/       the list of services, and a file for each
+service.py      what a service is
+asking.py       asking a service: batches, retries, pauses
+gate.py         the pace, the budget, and what a status means
+cache.py        the answers of services
+old_cache.py    the answers as songmood kept them before
+keys.py         the keys of services
 """
 
 from __future__ import annotations
@@ -22,15 +26,16 @@ from songmood.corpus.files import read_columns
 from songmood.corpus.tags import read_tags
 from songmood.engine.step import Counts, Notes, step
 from songmood.settings import EnrichSettings, IngestSettings, Settings
-from songmood.steps.enrich.asking import Request, fetch_answers
+from songmood.steps.enrich.asking import Outcome, fetch_answers
 from songmood.steps.enrich.cache import RequestCache, cache_folder, read_answers
 from songmood.steps.enrich.files import AUDIO_COLUMNS
 from songmood.steps.enrich.gate import Budget
-from songmood.steps.enrich.keys import hidden
-from songmood.steps.enrich.services import open_service
-from songmood.steps.enrich.sources import collect_tags, find_parts, lacking, unanswered
-
-PARTS = ("tags", "audio_features", "lyrics")
+from songmood.steps.enrich.keys import hide
+from songmood.steps.enrich.questions import lacking, open_requests
+from songmood.steps.enrich.service import Request, Service
+from songmood.steps.enrich.services import KEY_NAMES, open_service
+from songmood.steps.enrich.sources import PARTS, Enrichment, Files, find_parts
+from songmood.steps.enrich.tags import collect_tags
 
 
 class Enriched(NamedTuple):
@@ -80,25 +85,19 @@ def enrich_songs(
 ) -> Enriched:
     """The tables `tags`, `audio_features`, `lyrics` and `enrichment_failures`.
 
-    `answers` names the folder of what each service that is switched on has answered so far.
+    `answers` has the folder with the answers of each service that is switched on.
     """
     answered = {source: read_answers(spark, folder, source) for source, folder in answers.items()}
-    tag_rows, warnings = _read_tags(spark, tag_files, settings, ingest_settings)
+    tag_rows, warnings = fetch_tags(spark, tag_files, settings, ingest_settings)
     tags = collect_tags(song_records, tag_rows, answered, settings)
-    found = find_parts(
-        song_records,
-        tags,
-        read_columns(spark, audio_files, AUDIO_COLUMNS) if audio_files else None,
-        corpus_lyrics if rows["corpus_lyrics"] else None,
-        answered,
-        settings,
-    )
+    files = Files(tags, _audio_rows(spark, audio_files), corpus_lyrics if rows["corpus_lyrics"] else None)
+    found = find_parts(song_records, files, answered, settings)
     return Enriched(
         tags,
         found.audio_features,
         found.lyrics,
         found.enrichment_failures,
-        (tags, found.found),
+        (tags, *found.shared),
         Notes(warnings),
     )
 
@@ -114,59 +113,67 @@ def fetch_parts(
     settings: Settings,
     rows: Mapping[str, int],
 ) -> Notes:
-    """Ask the services that are switched on for the songs that the sources before them lack.
+    """Ask the services that are switched on about the songs that the sources before them lack.
 
     Their answers are kept in the cache, where enrich reads them.
     """
-    asked, folder = settings.enrich, cache_folder(settings)
     seconds = None if settings.fetch.max_minutes is None else 60 * settings.fetch.max_minutes
     budget = Budget(settings.fetch.max_requests, seconds)
-    services = {name: open_service(name, settings, budget) for name in asked.services}
-    warnings: list[str] = []
+    services = {name: open_service(name, settings, budget) for name in settings.enrich.services}
+    only_files = settings.enrich.model_copy(update=dict.fromkeys(PARTS, ("files",)))
     figures: dict[str, object] = {}
-    with RequestCache(folder) as cache:
+    with RequestCache(cache_folder(settings)) as cache:
         now = datetime.now(timezone.utc)
-        newest = cache.newest_time()
-        if newest is not None and newest > now + timedelta(hours=1):
-            warnings.append(f"the clock may be set back: the cache has answers of {newest:%Y-%m-%d %H:%M}")
-        only_files = asked.model_copy(update=dict.fromkeys(PARTS, ("files",)))
-        tag_rows, _ = _read_tags(spark, tag_files, only_files, settings.ingest)
-        tagged = collect_tags(song_records, tag_rows, {}, only_files).persist()
-        found = find_parts(
-            song_records,
-            tagged,
-            read_columns(spark, audio_files, AUDIO_COLUMNS) if audio_files else None,
-            corpus_lyrics if rows["corpus_lyrics"] else None,
-            {},
-            only_files,
-        ).found.persist()
+        warnings = [*cache.notes, *_clock_warnings(cache.newest_time(), now)]
+        tag_rows, _ = fetch_tags(spark, tag_files, only_files, settings.ingest)
+        tags = collect_tags(song_records, tag_rows, {}, only_files)
+        lyrics = corpus_lyrics if rows["corpus_lyrics"] else None
+        files = Files(tags, _audio_rows(spark, audio_files), lyrics)
+        in_files = find_parts(song_records, files, {}, only_files)
+        kept = [frame.persist() for frame in (tags, *in_files.shared)]
         for part in PARTS:
-            for rank, name in enumerate(asked.sources(part)):
-                if name == "files":
-                    continue
-                answers = {s: read_answers(spark, folder, s) for s in asked.sources(part) if s != "files"}
-                songs = lacking(deduped, part, asked.sources(part)[:rank], found, answers)
-                open_requests = unanswered(songs, name, answers[name], settings.fetch, now).persist()
-                requests = (Request(*row) for row in open_requests.orderBy("request").toLocalIterator())
-                outcome = fetch_answers(
-                    services[name], requests, open_requests.count(), cache, settings.fetch
-                )
-                cache.flush()
+            for name in (source for source in settings.enrich.sources(part) if source != "files"):
+                outcome = fetch_service(services[name], part, deduped, in_files, cache, settings, now)
                 figures |= {name: dict(outcome.statuses), f"{name}_requests": budget.asked}
                 if outcome.stopped:
                     warnings.append(
-                        hidden(
-                            f"{name} was not asked for all songs: {outcome.stopped}; "
-                            "run the same command again to resume"
+                        hide(
+                            f"{name} was not asked about all songs: {outcome.stopped}; "
+                            "run the same command again to resume",
+                            KEY_NAMES,
                         )
                     )
-                open_requests.unpersist()
-        found.unpersist()
-        tagged.unpersist()
+        for frame in kept:
+            frame.unpersist()
     return Notes(tuple(warnings), figures)
 
 
-def _read_tags(
+def fetch_service(
+    service: Service,
+    part: str,
+    songs: DataFrame,
+    in_files: Enrichment,
+    cache: RequestCache,
+    settings: Settings,
+    now: datetime,
+) -> Outcome:
+    """Ask a service about the songs whose part no source before it has."""
+    sources = settings.enrich.sources(part)
+    answers = {
+        source: read_answers(songs.sparkSession, cache.folder, source, content=False)
+        for source in sources
+        if source != "files"
+    }
+    lack = lacking(songs, part, sources[: sources.index(service.name)], in_files.found, answers)
+    unasked = open_requests(lack, service.name, answers[service.name], settings.fetch, now).persist()
+    total = unasked.count()  # before the first answer, so that none changes what is asked
+    requests = (Request(*row) for row in unasked.orderBy("request").toLocalIterator())
+    outcome = fetch_answers(service, requests, total, cache, settings.fetch)
+    unasked.unpersist()
+    return outcome
+
+
+def fetch_tags(
     spark: SparkSession, files: list[str], settings: EnrichSettings, ingest_settings: IngestSettings
 ) -> tuple[DataFrame, tuple[str, ...]]:
     """The rows of the corpus' tag files, and a warning for each file with lines that cannot be read."""
@@ -176,3 +183,13 @@ def _read_tags(
         for file, lines in read.unread.groupBy("file").count().orderBy("file").collect()
     )
     return read.rows, warnings
+
+
+def _audio_rows(spark: SparkSession, files: list[str]) -> DataFrame | None:
+    return read_columns(spark, files, AUDIO_COLUMNS) if files else None
+
+
+def _clock_warnings(newest: datetime | None, now: datetime) -> list[str]:
+    if newest is None or newest <= now + timedelta(hours=1):
+        return []
+    return [f"the clock may be set back: the cache has answers of {newest:%Y-%m-%d %H:%M}"]

@@ -1,8 +1,7 @@
-"""Asking a service for what files lack: each request once, at its pace, for as long as it lets us.
+"""Asking a service for what files lack: each request once, at the service's pace, for as long as it answers.
 
-What a service is, is in lastfm.py, spotify.py, reccobeats.py and genius.py; what it answered, in cache.py.
-Requests go from the driver, by a few threads: limits are for an address or an app, so executors would
-not help.
+Requests are sent from the driver by a few threads. The limits of services are for an address or an app, so
+executors would not help.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
 
 from tenacity import (
     RetryCallState,
@@ -25,101 +23,80 @@ from tenacity import (
 from tqdm import tqdm
 
 from songmood.settings import FetchSettings
-from songmood.steps.enrich.cache import PERMANENT, TRANSIENT, Answer, RequestCache
-from songmood.steps.enrich.gate import Gate, Refused, Spent, Transient
-
-
-class Request(NamedTuple):
-    """What is asked for one song: `key` names it in the cache, `attempts` were made by earlier runs."""
-
-    key: str
-    artist: str | None
-    title: str | None
-    attempts: int
-
-
-class Malformed(Exception):
-    """The service takes a request for nonsense; of a batch, some request in it."""
-
-    def __init__(self, message: str, http_status: int | None = None) -> None:
-        super().__init__(message)
-        self.http_status = http_status
-        self.attempts = 1  # up to the one that was understood so far as to be refused
-
-
-class Service(Protocol):
-    """One service; a request is for up to `batch` songs."""
-
-    name: str
-    batch: int
-    gate: Gate
-
-    def ask(self, requests: list[Request]) -> list[Answer]:
-        """The answers to requests, in any order. Raises Transient, Refused, Malformed or Spent."""
+from songmood.steps.enrich.cache import RequestCache
+from songmood.steps.enrich.gate import Malformed, Refused, Spent, Transient
+from songmood.steps.enrich.service import PERMANENT, TRANSIENT, Answer, Request, Service
 
 
 @dataclass
 class Outcome:
-    """How asking a service went; `stopped` says why it ended before all was asked."""
+    """How asking a service went. `stopped` says why it ended before all requests were sent, if it did."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     stopped: str | None = None
+    failures: int = 0  # requests in a row that failed, up to the last answer
+
+    def count(self, answers: Iterable[Answer]) -> None:
+        """Count answers, in the order in which they came."""
+        for answer in answers:
+            self.statuses[answer.status] += 1
+            self.failures = self.failures + 1 if answer.status == TRANSIENT else 0
 
 
 def fetch_answers(
     service: Service, requests: Iterable[Request], total: int, cache: RequestCache, settings: FetchSettings
 ) -> Outcome:
-    """Ask a service and keep every answer, until all is asked, the budget is spent or it refuses.
+    """Ask a service and keep every answer, until no request is left, the budget is spent or it refuses.
 
-    A request that fails is tried again conf.tries times, after what Retry-After says (at most
-    conf.max_wait_s; a longer pause stops the service for this run), and then kept as transient: the next
-    run asks again. After conf.max_failures such ones in a row the service counts as down.
+    A request that fails is tried settings.tries times in all, each time after the pause of Retry-After. A
+    pause of more than settings.max_wait_s ends the asking of this service. After the last try it is kept as
+    transient, and the next run asks again. After settings.max_failures such requests in a row the service
+    counts as down.
     """
     outcome = Outcome()
-    failures = 0
     batches = _batches(requests, service.batch)
-    # a line a minute where nobody watches
-    every = 0.5 if sys.stderr.isatty() else 60.0
+    # one line in a minute if nobody watches
+    interval_s = 0.5 if sys.stderr.isatty() else 60.0
+    title = f"{'':<18}{service.name}"
     with (
         ThreadPoolExecutor(settings.threads) as pool,
-        tqdm(
-            total=total, desc=f"{'':<18}{service.name}", unit=" songs", mininterval=every, leave=False
-        ) as shown,
+        tqdm(total=total, desc=title, unit=" songs", mininterval=interval_s, leave=False) as progress,
     ):
-        asking: set[Future[list[Answer]]] = {
-            pool.submit(_ask, service, batch, settings)
-            for batch in itertools.islice(batches, settings.threads)
-        }
+
+        def send(count: int) -> set[Future[list[Answer]]]:
+            return {pool.submit(_ask, service, batch, settings) for batch in itertools.islice(batches, count)}
+
+        under_way = send(settings.threads)
         try:
-            while asking:
-                done, asking = wait(asking, return_when=FIRST_COMPLETED)
-                for future in done:
-                    try:
-                        answers = future.result()
-                    except (Refused, Spent, _Down) as error:
-                        service.gate.closed.set()
-                        outcome.stopped = outcome.stopped or str(error)
-                        continue
-                    for answer in answers:
-                        cache.add(service.name, answer)
-                        outcome.statuses[answer.status] += 1
-                        failures = failures + 1 if answer.status == TRANSIENT else 0
-                    shown.update(len(answers))
-                    if failures >= settings.max_failures and outcome.stopped is None:
-                        service.gate.closed.set()
-                        outcome.stopped = f"{failures} requests in a row failed: {answers[-1].last_error}"
-                    if outcome.stopped is None:
-                        asking |= {
-                            pool.submit(_ask, service, batch, settings)
-                            for batch in itertools.islice(batches, 1)
-                        }
+            while under_way:
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                answers = [answer for future in done for answer in _result(future, outcome)]
+                cache.add(service.name, answers)
+                outcome.count(answers)
+                progress.update(len(answers))
+                if outcome.failures >= settings.max_failures and outcome.stopped is None:
+                    last_error = answers[-1].last_error
+                    outcome.stopped = f"{outcome.failures} requests in a row failed: {last_error}"
+                if outcome.stopped is None:
+                    under_way |= send(len(done))
+                else:
+                    service.gate.closed.set()
         finally:
-            service.gate.closed.set()  # whatever ends this, no thread waits on
+            service.gate.closed.set()  # no thread goes on waiting, whatever ends the asking
     return outcome
 
 
+def _result(future: Future[list[Answer]], outcome: Outcome) -> list[Answer]:
+    """The answers of a thread; none if it found the end of asking, which `outcome` then says."""
+    try:
+        return future.result()
+    except (Refused, Spent, _Down) as error:
+        outcome.stopped = outcome.stopped or str(error)
+        return []
+
+
 class _Down(Exception):
-    """The service wants a longer pause than we allow it."""
+    """The service wants a longer pause than settings.max_wait_s."""
 
 
 def _ask(service: Service, requests: list[Request], settings: FetchSettings) -> list[Answer]:
@@ -127,25 +104,25 @@ def _ask(service: Service, requests: list[Request], settings: FetchSettings) -> 
         answers = _retry(service, requests, settings)
     except Malformed as error:
         if len(requests) == 1:
-            tried = requests[0].attempts + error.attempts
-            return [_failed(requests[0], PERMANENT, tried, str(error), error.http_status)]
-        half = len(requests) // 2  # one of them spoils the batch: look for it
+            attempts = requests[0].attempts + error.attempts
+            return [_failed(requests[0], PERMANENT, attempts, str(error), error.http_status)]
+        half = len(requests) // 2  # some request spoils the batch: look for it
         return _ask(service, requests[:half], settings) + _ask(service, requests[half:], settings)
-    before = {request.key: request.attempts for request in requests}
-    return [replace(answer, attempts=before[answer.request] + answer.attempts) for answer in answers]
+    earlier = {request.key: request.attempts for request in requests}
+    return [replace(answer, attempts=earlier[answer.request] + answer.attempts) for answer in answers]
 
 
 def _retry(service: Service, requests: list[Request], settings: FetchSettings) -> list[Answer]:
-    usual = wait_exponential_jitter(initial=1, max=settings.max_wait_s)
+    default_pause = wait_exponential_jitter(initial=1, max=settings.max_wait_s)
 
     def pause(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, Transient) else None
-        if asked is not None and asked > settings.max_wait_s:
-            raise _Down(f"it asks for a pause of {asked:,.0f} s, more than fetch.max_wait_s allows")
-        seconds = usual(state) if asked is None else asked
-        if asked is not None:
-            service.gate.pause(seconds)  # for every thread
+        seconds = error.retry_after if isinstance(error, Transient) else None
+        if seconds is None:
+            return default_pause(state)
+        if seconds > settings.max_wait_s:
+            raise _Down(f"it wants a pause of {seconds:,.0f} s, longer than fetch.max_wait_s")
+        service.gate.pause(seconds)  # for every thread
         return seconds
 
     retrying = Retrying(
@@ -164,8 +141,8 @@ def _retry(service: Service, requests: list[Request], settings: FetchSettings) -
         return [
             _failed(request, TRANSIENT, settings.tries, str(error), error.http_status) for request in requests
         ]
-    tried = retrying.statistics.get("attempt_number", 1)
-    return [replace(answer, attempts=tried) for answer in answers]
+    attempts = retrying.statistics.get("attempt_number", 1)
+    return [replace(answer, attempts=attempts) for answer in answers]
 
 
 def _ask_once(service: Service, requests: list[Request]) -> list[Answer]:
@@ -173,7 +150,7 @@ def _ask_once(service: Service, requests: list[Request]) -> list[Answer]:
         return service.ask(requests)
     except (Transient, Refused, Malformed, Spent):
         raise
-    except Exception as error:  # what clients raise over an answer they did not foresee; it may quote a key
+    except Exception as error:  # a client meets an answer it does not expect; the error may quote a key
         raise Transient(f"the answer of {service.name} cannot be read: {type(error).__name__}") from None
 
 
@@ -182,6 +159,6 @@ def _failed(request: Request, status: str, attempts: int, error: str, http_statu
 
 
 def _batches(requests: Iterable[Request], size: int) -> Iterator[list[Request]]:
-    waiting = iter(requests)
-    while batch := list(itertools.islice(waiting, size)):
+    left = iter(requests)
+    while batch := list(itertools.islice(left, size)):
         yield batch

@@ -1,52 +1,57 @@
-"""What files have: their rows, and which of them is about a song."""
+"""What the files of a corpus have: their rows, and which of them is about a song."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 
 from songmood.audio import AUDIO_FEATURES, feature
-from songmood.lyrics.reading import read_texts
 from songmood.names.matching import match_names, with_names
 from songmood.settings import EnrichSettings
 
-# What is read of the files of audio features.
+# The columns that are read of the files of audio features.
 AUDIO_COLUMNS = ("spotify_id", "artist", "title", *AUDIO_FEATURES)
 
-# 'Artist:Title' and 'Artist - Title', as some titles have it; what only looks so matches nothing.
+# 'Artist:Title' and 'Artist - Title', as some titles are. A title that only looks so matches nothing.
 _JOINED = r"^(.+?)(?::| - )(.+)$"
 
-# A text under a song's name that is surely in another language is another text: a translation.
+# A text that is surely in another language than the song is another text: a translation.
 SURE, FEWEST_FOR_LANGUAGE = 0.99, 20  # probability, words
+
+
+class Found(NamedTuple):
+    """`rows` has the row of a source for each song; `by_id`, which it reads twice, is worth keeping."""
+
+    rows: DataFrame
+    by_id: DataFrame
 
 
 def find_rows(
     records: DataFrame, rows: DataFrame, settings: EnrichSettings, *, heed_live: bool = True
-) -> DataFrame:
-    """For each song the row of a source that is about it: by id, or else by artist and title.
+) -> Found:
+    """For each song, the row of a source that is about it: by id, or else by artist and title.
 
-    `records` are those of `song_records` with `row_id`, the id by which the source may know them;
-    `rows` has row_id, artist, title and content. Where several rows fit, the representative's own goes
-    first, then the least in order. A title may hold the artist, too ('Artist:Title'). Without
-    `heed_live`, a live version or a mix is the song itself.
+    `records` are those of `song_records` with `row_id`, the id by which the source may know them. `rows` has
+    row_id, artist, title and content. Of several rows that fit, the representative's own comes first, then
+    the least in order. A title may hold the artist, too ('Artist:Title'). Without `heed_live`, a live version
+    or a mix counts as the song itself.
 
-    Returns every song_id, row (the content, or null), title and artist (as the row has them) and score
-    (as in match_names), null when found by id, and near_miss (text for people, of a name refused).
+    The rows have song_id, song_language, row (the content, or null), title and artist (as the row has them),
+    score (as in match_names; null if found by id), and near_miss (text for people, about a name that was
+    refused).
     """
-    # an id that is not there must meet nothing, and not all in one partition
+    # a record without an id must meet no row, but not all of them in one partition
     row_id = F.coalesce("row_id", F.concat(F.lit("no id: "), "record_id"))
-    own = F.struct(
-        (F.col("record_id") != F.col("song_id")).alias("merged"), "record_id", F.col("content").alias("row")
-    )
+    is_song = F.col("record_id") == F.col("song_id")
+    own = F.struct((~is_song).alias("merged"), "record_id", F.col("content").alias("row"))
     by_id = (
         records.withColumn("row_id", row_id)
         .join(rows.select("row_id", "content"), "row_id", "left")
         .groupBy("song_id")
         .agg(
+            F.min(F.when(is_song, F.col("language"))).alias("song_language"),
             F.min(F.when(F.col("content").isNotNull(), own))["row"].alias("own"),
             F.collect_set(F.struct("title", "artist")).alias("names"),
         )
@@ -69,16 +74,18 @@ def find_rows(
     by_name = matches.join(contents, spelled).drop("title", "artist")
     accepted = F.col("accepted")
     nearest = F.format_string("nearest: '%s' by '%s' (%s)", "match_title", "match_artist", "difference")
-    return by_id.join(by_name, "song_id", "left").select(
+    found = by_id.join(by_name, "song_id", "left").select(
         "song_id",
+        "song_language",
         F.coalesce("own", F.when(accepted, F.col("named"))).alias("row"),
         *(F.when(accepted, F.col(f"match_{part}")).alias(part) for part in ("title", "artist", "score")),
         F.when(~accepted, nearest).alias("near_miss"),
     )
+    return Found(found, by_id)
 
 
 def audio_rows(audio_features: DataFrame) -> DataFrame:
-    """Rows of audio features for `find_rows`; those of which no feature is within its range go."""
+    """Rows of audio features for `find_rows`, without those that have no feature within its range."""
     features = [feature(name).alias(name) for name in AUDIO_FEATURES]
     return audio_features.select(
         F.col("spotify_id").alias("row_id"), "artist", "title", F.struct(*features).alias("content")
@@ -86,7 +93,7 @@ def audio_rows(audio_features: DataFrame) -> DataFrame:
 
 
 def lyric_rows(corpus_lyrics: DataFrame) -> DataFrame:
-    """Rows of lyrics for `find_rows`, faultless ones first."""
+    """Rows of lyrics for `find_rows`, those without a fault first."""
     content = F.struct(
         F.col("fault").isNotNull().alias("faulty"), "lyrics", "fault", sure_language().alias("language")
     )
@@ -94,24 +101,7 @@ def lyric_rows(corpus_lyrics: DataFrame) -> DataFrame:
 
 
 def sure_language() -> Column:
-    """The language of a row of lyrics where it is sure: null for a short text, and for a guess."""
+    """The language of lyrics where it is sure: null for a short text, and for a guess."""
     words = F.size(F.split(F.trim("lyrics"), r"\s+"))
     sure = (F.col("language_probability") >= SURE) & (words >= FEWEST_FOR_LANGUAGE)
     return F.when(sure, F.col("language"))
-
-
-def with_faults(rows: DataFrame) -> DataFrame:
-    """Rows with their `lyrics` cleaned, and beside them their `fault` (cleaning.py) and, if sure, `language`."""
-    read = [
-        StructField("fault", StringType()),
-        StructField("language", StringType()),
-        StructField("language_probability", DoubleType()),
-    ]
-    cleaned = rows.mapInPandas(_read_lyrics, StructType([*rows.schema.fields, *read]))
-    return cleaned.withColumn("language", sure_language()).drop("language_probability")
-
-
-def _read_lyrics(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    for rows in batches:
-        read = read_texts(rows["lyrics"]).set_axis(rows.index)
-        yield rows.assign(**{str(name): column for name, column in read.items()})

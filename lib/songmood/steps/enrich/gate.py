@@ -1,7 +1,7 @@
-"""The gate that every request to a service passes: its pace, its budget, and what its answer means.
+"""The gate that every request to a service passes: its pace, the run's budget, and what its status means.
 
-The clients hide what matters (a 403 as 'no lyrics', a Retry-After, a page of HTML under status 200), so
-their connections are ours: an adapter for requests here, and a transport for pylast in lastfm.py.
+The clients hide what matters (a 403 looks like 'no lyrics', Retry-After is lost, and HTML comes with status
+200). So their connections are ours: an adapter for requests here, and a transport for pylast in lastfm.py.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError as ConnectionFault
 
 USER_AGENT = "songmood (https://github.com/songmood/songmood)"
-_MARGIN = 1.05  # requests leave a little apart, so that none catch up on the way
+_MARGIN = 1.05  # of the interval between requests, since some travel faster than others
 
 
 class Transient(Exception):
-    """No answer now; later perhaps. `retry_after` is what the service asks to wait, in seconds."""
+    """No answer now, perhaps later. `retry_after` is how many seconds the service asks us to wait."""
 
     def __init__(
         self, message: str, http_status: int | None = None, retry_after: float | None = None
@@ -32,16 +32,25 @@ class Transient(Exception):
 
 
 class Refused(Exception):
-    """The service does not want us: a wrong key, or an end to its patience. Nothing more is asked."""
+    """The service refuses us: the key is wrong, or we are blocked. It is asked nothing more in this run."""
+
+
+class Malformed(Exception):
+    """The service cannot make sense of a request, or of some request in a batch."""
+
+    def __init__(self, message: str, http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+        self.attempts = 1  # including the attempt that was refused
 
 
 class Spent(Exception):
-    """The run's requests or its time are used up."""
+    """The run has no requests or no time left."""
 
 
 @dataclass
 class Budget:
-    """How much a run may ask, of all services together. None is no limit."""
+    """How many requests and seconds a run has, for all services together. None means no limit."""
 
     requests: int | None = None
     seconds: float | None = None
@@ -52,17 +61,17 @@ class Budget:
         self._lock = threading.Lock()
 
     def take(self) -> None:
-        """Count a request. Raises Spent if it is one too many or too late."""
+        """Count a request. Raises Spent if no request or no time is left."""
         with self._lock:
             if self.requests is not None and self.asked >= self.requests:
-                raise Spent(f"{self.requests:,} requests are made, as many as fetch.max_requests allows")
+                raise Spent(f"{self.requests:,} requests were made, the limit of fetch.max_requests")
             if self._end is not None and time.monotonic() >= self._end:
-                raise Spent("the time that fetch.max_minutes allows is over")
+                raise Spent("the time limit of fetch.max_minutes has passed")
             self.asked += 1
 
 
 class Gate:
-    """One service's pace. Requests go one at a time, evenly, and none while the service wants a pause."""
+    """One service's pace: requests are sent one by one, evenly, and none while the service wants a pause."""
 
     def __init__(self, requests_per_second: float, budget: Budget, timeout_s: float) -> None:
         self.timeout_s = timeout_s
@@ -74,7 +83,7 @@ class Gate:
         self.closed = threading.Event()
 
     def enter(self) -> None:
-        """Wait for the next request's turn. Raises Spent when there is none."""
+        """Wait until the next request may be sent. Raises Spent if none may be sent."""
         with self._turn:
             while True:
                 if self.closed.is_set():
@@ -87,15 +96,15 @@ class Gate:
             self._limiter.try_acquire("request")
 
     def pause(self, seconds: float) -> None:
-        """Let no request go for so long."""
+        """Send no request for this time."""
         self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
     def rest(self, seconds: float) -> None:
-        """Wait, unless the gate closes."""
+        """Wait, but no longer than until the gate is closed."""
         self.closed.wait(seconds)
 
     def session(self, html: str | None = None) -> requests.Session:
-        """A session for requests-based clients; under the address `html` pages are expected."""
+        """A session for clients that use requests. Addresses that begin with `html` answer with pages."""
         session = requests.Session()
         session.headers["User-Agent"] = USER_AGENT
         adapter = _Adapter(self, html)
@@ -110,7 +119,7 @@ class _Adapter(HTTPAdapter):
         self._gate, self._html = gate, html
 
     def send(self, request: Any, *_: Any, **options: Any) -> requests.Response:
-        """One request, when its turn has come. Raises what judge raises, and Spent."""
+        """Send a request when its turn has come. Raises Spent and the errors of judge."""
         self._gate.enter()
         options["timeout"] = self._gate.timeout_s
         try:
@@ -120,14 +129,14 @@ class _Adapter(HTTPAdapter):
         page = self._html is not None and str(request.url).startswith(self._html)
         judge(response.status_code, response.headers, request.url, page)
         try:
-            response.content  # noqa: B018  # read now: a connection cut later would raise elsewhere
+            response.content  # noqa: B018  # read now, so that a connection that is cut raises here
         except (requests.RequestException, ConnectionFault, OSError) as error:
             raise Transient(unreached(request.url, error)) from None
         return response
 
 
 def judge(status: int, headers: Any, url: Any, page: bool) -> None:
-    """Raise what an answer's status and kind mean, unless it is to be read."""
+    """Raise the error that an answer's status or kind stands for; return if the answer can be read."""
     place = str(url).split("?")[0]
     if status in (401, 403):
         raise Refused(f"{place} answers {status}")
@@ -152,5 +161,5 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def unreached(url: Any, error: Exception) -> str:
-    """What to say of a connection that failed; nothing of the request."""
-    return f"{str(url).split('?')[0]} is not reached: {type(error).__name__}"
+    """The message about a connection that failed. It quotes nothing of the request, which may hold a key."""
+    return f"{str(url).split('?')[0]} cannot be reached: {type(error).__name__}"

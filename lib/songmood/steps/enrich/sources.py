@@ -1,69 +1,85 @@
-"""What each source has of each song, and which one counts."""
+"""The audio features and lyrics of each song: what each source has, and which source counts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from typing import NamedTuple
 
+import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 
 from songmood.audio import AUDIO_FEATURES, feature
-from songmood.lyrics.cleaning import INSTRUMENTAL
-from songmood.names.normalize import normalized_artist, normalized_title
-from songmood.settings import EnrichSettings, FetchSettings
-from songmood.steps.enrich.cache import NO_MATCH, NOT_FOUND, OK, PERMANENT, TRANSIENT
-from songmood.steps.enrich.files import audio_rows, find_rows, lyric_rows, with_faults
-from songmood.tables import AUDIO, ENRICHMENT_FAILURES, LYRICS, TAGS
+from songmood.lyrics.faults import INSTRUMENTAL
+from songmood.lyrics.reading import read_texts
+from songmood.settings import EnrichSettings
+from songmood.steps.enrich.files import audio_rows, find_rows, lyric_rows, sure_language
+from songmood.steps.enrich.questions import with_answers
+from songmood.steps.enrich.service import NO_MATCH, NOT_FOUND, OK
+from songmood.tables import AUDIO, ENRICHMENT_FAILURES, LYRICS
+
+PARTS = ("tags", "audio_features", "lyrics")
+
+
+class Files(NamedTuple):
+    """What the files of a corpus have.
+
+    `tags` is the table `tags`, `audio_features` the rows of files, with AUDIO_COLUMNS as strings, and
+    `lyrics` the table `corpus_lyrics`. The last two are None where there are no files.
+    """
+
+    tags: DataFrame
+    audio_features: DataFrame | None
+    lyrics: DataFrame | None
 
 
 class Enrichment(NamedTuple):
-    """`found`, a row for each song, part and source, is the costly frame that the tables come from."""
+    """`found` has a row for each song, part and source; the tables come from it.
+
+    `shared` are the costly frames that are read more than once, `found` among them.
+    """
 
     audio_features: DataFrame
     lyrics: DataFrame
     enrichment_failures: DataFrame
     found: DataFrame
+    shared: tuple[DataFrame, ...]
 
 
 def find_parts(
-    records: DataFrame,
-    tags: DataFrame,
-    audio_features: DataFrame | None,
-    lyrics: DataFrame | None,
-    answers: Mapping[str, DataFrame],
-    settings: EnrichSettings,
+    records: DataFrame, files: Files, answers: Mapping[str, DataFrame], settings: EnrichSettings
 ) -> Enrichment:
-    """The audio features and lyrics of each song, and a row for each thing that a source has not.
+    """The audio features and lyrics of each song, and a row for each part that a source does not have.
 
-    `records` is the table `song_records`, `tags` the table; audio_features are the rows of files, with
-    AUDIO_COLUMNS as strings, lyrics the table `corpus_lyrics`, each None where there are no files; `answers` are the cached ones of each
-    service (cache.read_answers).
-    In files, audio features are found by spotify_id and lyrics by song_id, and a song without such a row
-    is looked for by artist and title. Of several sources the first in conf that has something counts.
+    `records` is the table `song_records`, and `answers` are the cached answers of each service
+    (cache.read_answers). In files, audio features are found by spotify_id and lyrics by song_id; a song
+    without such a row is looked for by artist and title. Of several sources the first in the settings that
+    has a part counts.
 
-    Status in enrichment_failures: not_found; no_match (a name came near: last_error says which); of lyrics
-    empty, instrumental, and implausible (no lyric of one song: last_error says why; only under a name,
-    what comes under the song's id is kept with its `fault`); of services also those of cache.py, and
-    not_asked.
+    Status in enrichment_failures: not_found; no_match (a name came near, and last_error says which); of
+    lyrics empty, instrumental and implausible (not the lyric of one song, and last_error says why; lyrics
+    found by the song's id are kept, with their `fault`); of services those of service.py and not_asked.
     """
     songs = records.where("record_id = song_id")
-    frames = []
-    rows_of = {"tags": None, "audio_features": audio_features, "lyrics": lyrics}
-    for part, rows in rows_of.items():
-        for rank, source in enumerate(settings.sources(part)):
-            if source == "files":
-                of_source = _in_files(part, rows, records, tags, settings)
+    frames, shared = [], []
+    for part in PARTS:
+        sources = settings.sources(part)
+        in_part = []
+        for rank, source in enumerate(sources):
+            if source != "files":
+                rows = _answered(part, source, songs, answers[source], files.tags)
+            elif part == "tags":
+                rows = _tagged(songs.select("song_id"), files.tags, "files").withColumns(_not_found())
             else:
-                of_source = _answered(part, source, songs, answers[source], tags)
+                rows, kept = _in_files(part, files, records, settings)
+                shared += kept
             place = {"part": F.lit(part), "source": F.lit(source), "rank": F.lit(rank)}
-            frames.append(of_source.withColumns(place).select(*_FOUND))
-    every = reduce(DataFrame.unionByName, frames)
-    best = F.min(F.when(F.col("has"), F.col("rank"))).over(Window.partitionBy("part", "song_id"))
-    found = every.withColumn("best", best)
+            in_part.append(_with_all(rows.withColumns(place)))
+        if in_part:
+            frames.append(_with_best(reduce(DataFrame.unionByName, in_part), len(sources)))
+    found = reduce(DataFrame.unionByName, frames)
     chosen = found.where("rank = best")
     failed = found.where("NOT has AND (best IS NULL OR rank < best)")
     return Enrichment(
@@ -77,11 +93,12 @@ def find_parts(
             *ENRICHMENT_FAILURES.column_names
         ),
         found=found,
+        shared=(*shared, found),
     )
 
 
-# What is known of a song in a source.
 _FEATURES = StructType([field for field in AUDIO.schema.fields if field.name in AUDIO_FEATURES])
+# What a source has of a song.
 _FOUND = {
     **{"part": "string", "source": "string", "rank": "int", "song_id": "string", "has": "boolean"},
     **{"audio": _FEATURES.simpleString(), "lyrics": "string", "fault": "string"},
@@ -91,72 +108,105 @@ _FOUND = {
 }
 
 
-def _with_found(rows: DataFrame) -> DataFrame:
-    """The rows with every column of _FOUND, null where they say nothing."""
-    missing = {name: F.lit(None).cast(type_) for name, type_ in _FOUND.items() if name not in rows.columns}
-    return rows.withColumns(missing)
+def _with_all(rows: DataFrame) -> DataFrame:
+    """The rows with the columns of _FOUND; those that they lack are null."""
+    missing = {name: F.lit(None).cast(kind) for name, kind in _FOUND.items() if name not in rows.columns}
+    return rows.withColumns(missing).select(*_FOUND)
+
+
+def _with_best(rows: DataFrame, sources: int) -> DataFrame:
+    """The rows with the rank of the first source that has the part, as `best`."""
+    rank = F.when(F.col("has"), F.col("rank"))
+    return rows.withColumn("best", F.min(rank).over(Window.partitionBy("song_id")) if sources > 1 else rank)
+
+
+def _not_found(status: Column | None = None) -> dict[str, Column]:
+    # files are at hand and are not asked again, so no time is kept: equal runs give equal tables
+    return {"status": F.lit(NOT_FOUND) if status is None else status, "attempts": F.lit(1)}
+
+
+def _tagged(rows: DataFrame, tags: DataFrame, source: str) -> DataFrame:
+    """Rows that say whether the song `has` tags of a source."""
+    tagged = tags.where(F.col("source") == source).select("song_id").distinct()
+    joined = rows.join(tagged.withColumn("tagged", F.lit(True)), "song_id", "left")
+    return joined.withColumn("has", F.col("tagged").isNotNull())
+
+
+# -- files -----------------------------------------------------------------------------------
 
 
 def _in_files(
-    part: str, rows: DataFrame | None, records: DataFrame, tags: DataFrame, settings: EnrichSettings
-) -> DataFrame:
-    # files are at hand and never asked again, so no time is kept: equal runs give equal tables
-    attempts = F.lit(1)
-    by_name = F.when(F.col("last_error").isNotNull(), NO_MATCH).otherwise(NOT_FOUND)
-    if part == "tags":
-        tagged = tags.where("source = 'files'").select("song_id").distinct().withColumn("tagged", F.lit(True))
-        songs = records.select("song_id").distinct().join(tagged, "song_id", "left")
-        has = F.col("tagged").isNotNull()
-        return _with_found(songs.withColumns({"has": has, "status": F.lit(NOT_FOUND), "attempts": attempts}))
-    if rows is None:  # nothing to look for in: a corpus of songs alone is no small one
-        told = {"has": F.lit(False), "status": F.lit(NOT_FOUND), "attempts": attempts}
-        return _with_found(records.select("song_id").distinct().withColumns(told))
-    if part == "audio_features":
+    part: str, files: Files, records: DataFrame, settings: EnrichSettings
+) -> tuple[DataFrame, list[DataFrame]]:
+    """What files have of each song, and the frames worth keeping."""
+    by_name = F.when(F.col("near_miss").isNotNull(), NO_MATCH).otherwise(NOT_FOUND)
+    if part == "audio_features" and files.audio_features is not None:
         ids = records.withColumn("row_id", F.col("spotify_id"))
-        found = find_rows(ids, audio_rows(rows), settings).withColumnRenamed("row", "audio")
-        found = found.withColumnRenamed("near_miss", "last_error")
-        said = {"has": F.col("audio").isNotNull(), "status": by_name, "attempts": attempts}
-        return _with_found(found.withColumns(said))
-    ids = records.withColumn("row_id", F.col("record_id"))
-    found = find_rows(ids, lyric_rows(rows), settings, heed_live=False)
-    found = found.withColumnRenamed("near_miss", "last_error").withColumn("attempts", attempts)
-    found = found.select("*", "row.lyrics", "row.fault", "row.language")
-    return _with_found(_judged(found, records, by_name))
+        rows = audio_rows(files.audio_features)
+        found = find_rows(ids, rows, settings)
+        has = {"has": F.col("row").isNotNull(), "audio": F.col("row"), "last_error": F.col("near_miss")}
+        return found.rows.withColumns({**has, **_not_found(by_name)}), [rows, found.by_id]
+    if part == "lyrics" and files.lyrics is not None:
+        ids = records.withColumn("row_id", F.col("record_id"))
+        found = find_rows(ids, lyric_rows(files.lyrics), settings, heed_live=False)
+        texts = found.rows.select("*", "row.*").withColumn("last_error", F.col("near_miss"))
+        return _judged(texts, by_name).withColumn("attempts", F.lit(1)), [found.by_id]
+    nothing = {"has": F.lit(False), **_not_found()}
+    return records.where("record_id = song_id").select("song_id").withColumns(nothing), []
+
+
+# -- services --------------------------------------------------------------------------------
 
 
 def _answered(part: str, source: str, songs: DataFrame, answers: DataFrame, tags: DataFrame) -> DataFrame:
-    """What a service said of each song; `answers` hold a row for each request."""
-    asked = songs.join(requests_of(songs, source).select("song_id", "request"), "song_id", "left")
-    said = asked.select("song_id", "request").join(answers, "request", "left")
-    ok = F.coalesce(F.col("status") == OK, F.lit(False))
-    said = said.withColumn("status", F.coalesce("status", F.lit("not_asked")))
+    """What a service answered for each song."""
+    keys = songs.select("song_id", "spotify_id", "artist", "title", F.col("language").alias("song_language"))
+    answered = with_answers(keys, source, answers.drop("source")).drop("spotify_id", "artist", "title")
+    answered = answered.withColumn("status", F.coalesce("status", F.lit("not_asked")))
+    ok = F.col("status") == OK
     if part == "tags":
-        tagged = tags.where(F.col("source") == source).select("song_id").distinct()
-        has = F.col("tagged").isNotNull()
-        return _with_found(
-            said.join(tagged.withColumn("tagged", F.lit(True)), "song_id", "left").withColumn("has", has)
-        )
+        return _tagged(answered, tags, source)
     if part == "audio_features":
-        told = F.from_json(
-            "content", StructType([StructField(name, StringType()) for name in AUDIO_FEATURES])
-        )
-        rows = said.withColumn("told", told).select("*", "told.*")
+        texts = StructType([StructField(name, StringType()) for name in AUDIO_FEATURES])
+        rows = answered.withColumn("features", F.from_json("content", texts)).select("*", "features.*")
         audio = F.struct(*(feature(name).alias(name) for name in AUDIO_FEATURES))
-        return _with_found(rows.withColumns({"audio": F.when(ok, audio), "has": ok}))
-    told = F.from_json("content", "title string, artist string, score double, lyrics string")
-    rows = said.withColumn("told", told).select(*said.columns, F.when(ok, F.col("told")).alias("told"))
-    rows = rows.select(*said.columns, "told.*").withColumn("row", F.col("lyrics"))
-    read = with_faults(rows)
-    return _with_found(_judged(read, songs, F.col("status")))
+        return rows.withColumns({"audio": F.when(ok, audio), "has": ok}).drop(*AUDIO_FEATURES)
+    if part == "lyrics":
+        content = F.from_json("content", "title string, artist string, score double, lyrics string")
+        rows = answered.withColumn("text", F.when(ok, content)).select(*answered.columns, "text.*")
+        read = _read(rows.withColumn("row", F.col("lyrics")))
+        return _judged(read, F.col("status"))
+    raise ValueError(f"no answers are read for the part {part}")
 
 
-def _judged(found: DataFrame, songs: DataFrame, otherwise: Column) -> DataFrame:
-    """Lyrics under a name must be a song's, and in its language; those under its id are what they are."""
-    spoken = songs.where("record_id = song_id").select("song_id", F.col("language").alias("song_language"))
-    rows = found.join(spoken, "song_id", "left")
+def _read(rows: DataFrame) -> DataFrame:
+    """Rows with their `lyrics` cleaned, and with their `fault` and, where it is sure, their `language`."""
+    fields = [
+        StructField("fault", StringType()),
+        StructField("language", StringType()),
+        StructField("language_probability", DoubleType()),
+    ]
+    read = rows.mapInPandas(_read_lyrics, StructType([*rows.schema.fields, *fields]))
+    return read.withColumn("language", sure_language()).drop("language_probability")
+
+
+def _read_lyrics(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    for rows in batches:
+        read = read_texts(rows["lyrics"]).set_axis(rows.index)
+        yield rows.assign(**{str(name): column for name, column in read.items()})
+
+
+# -- lyrics ----------------------------------------------------------------------------------
+
+
+def _judged(rows: DataFrame, otherwise: Column) -> DataFrame:
+    """Rows that say whether they have the song's lyrics; `otherwise` is the status where there is no row.
+
+    Lyrics found by name must be without a fault and in the song's language. Lyrics found by id are kept.
+    """
     named = F.col("score").isNotNull()
-    other = F.col("language") != F.col("song_language")
-    fault = F.coalesce("fault", F.when(other & named, "other language"))
+    other_language = named & (F.col("language") != F.col("song_language"))
+    fault = F.coalesce("fault", F.when(other_language, "other language"))
     refused = fault.isNotNull() & (named | F.col("lyrics").isNull())
     empty = F.col("lyrics").isNull() & ~F.col("fault").eqNullSafe(INSTRUMENTAL)
     status = (
@@ -174,124 +224,3 @@ def _judged(found: DataFrame, songs: DataFrame, otherwise: Column) -> DataFrame:
             "fault": fault,
         }
     )
-
-
-def requests_of(songs: DataFrame, source: str) -> DataFrame:
-    """What a service is asked for: song_id, request (its key in the cache), artist and title.
-
-    Audio features are asked for by spotify_id, the rest by artist and title as songmood.names.normalize writes them;
-    songs that have none of these are left out.
-    """
-    if source in ("spotify", "reccobeats"):
-        return songs.where("spotify_id IS NOT NULL").select(
-            "song_id", F.col("spotify_id").alias("request"), "artist", "title"
-        )
-    named = songs.where("artist IS NOT NULL AND title IS NOT NULL")
-    named = named.select(
-        "song_id",
-        "artist",
-        "title",
-        normalized_artist(F.col("artist")).alias("who"),
-        normalized_title(F.col("title")).alias("what"),
-    )
-    request = F.concat_ws("\t", "who", "what")
-    return named.where("who <> '' AND what <> ''").select(
-        "song_id", request.alias("request"), "artist", "title"
-    )
-
-
-def _answered_ok(songs: DataFrame, source: str, answers: DataFrame) -> DataFrame:
-    return requests_of(songs, source).join(answers.where(F.col("status") == OK), "request")
-
-
-def lacking(
-    songs: DataFrame,
-    part: str,
-    sources: tuple[str, ...],
-    in_files: DataFrame,
-    answers: Mapping[str, DataFrame],
-) -> DataFrame:
-    """The songs that none of these sources has a part for; `in_files` is `found` of files alone."""
-    for source in sources:
-        if source == "files":
-            has = in_files.where((F.col("part") == part) & F.col("has"))
-        else:
-            has = _answered_ok(songs, source, answers[source])
-        songs = songs.join(has.select("song_id"), "song_id", "left_anti")
-    return songs
-
-
-def unanswered(
-    songs: DataFrame, source: str, answers: DataFrame, settings: FetchSettings, now: datetime
-) -> DataFrame:
-    """What a service is to be asked for songs, once each: key, artist, title, attempts so far.
-
-    Not asked again: what has an answer, what was not found in the last conf.negative_days, and what
-    failed conf.give_up_after times.
-    """
-    requests = (
-        requests_of(songs, source).groupBy("request").agg(F.min(F.struct("artist", "title")).alias("of"))
-    )
-    fresh = F.col("fetched_at") > F.lit(now - timedelta(days=settings.negative_days))
-    settled = F.col("status").isin(OK, PERMANENT) | (
-        fresh & (F.col("status").isin(NOT_FOUND, NO_MATCH) | (F.col("attempts") >= settings.give_up_after))
-    )
-    failed = F.when(F.col("status") == TRANSIENT, F.col("attempts"))
-    known = answers.select("request", settled.alias("settled"), failed.alias("failed"))
-    open_ = requests.join(known, "request", "left").where("settled IS NULL OR NOT settled")
-    return open_.select("request", "of.artist", "of.title", F.coalesce("failed", F.lit(0)).alias("attempts"))
-
-
-def collect_tags(
-    records: DataFrame, tags: DataFrame, answers: Mapping[str, DataFrame], settings: EnrichSettings
-) -> DataFrame:
-    """Table `tags`: each tag of a song once, in lower case, with the greatest weight it comes with.
-
-    `tags` are rows of `read_tags`, of files; `answers` the cached ones of services. A song has the tags of
-    the first source in conf that has any. Weights of 0 to 100 stay as they are. A song whose weights of
-    one origin go beyond has counts there, not weights, and these are scaled so that its top tag is 100;
-    only then origins are compared. A row without a tag or with a weight that is no number of at least 0
-    is left out.
-    """
-    frames = []
-    for rank, source in enumerate(settings.tags):
-        if source == "files":
-            rows = _tags_in_files(records, tags)
-        else:
-            songs = records.where("record_id = song_id")
-            pairs = _answered_ok(songs, source, answers[source]).select(
-                "song_id", F.explode(F.from_json("content", "array<array<string>>")).alias("pair")
-            )
-            rows = pairs.select(
-                "song_id",
-                F.col("pair")[0].alias("tag"),
-                F.col("pair")[1].alias("weight"),
-                F.lit(source).alias("origin"),
-            )
-        frames.append(rows.withColumns({"source": F.lit(source), "rank": F.lit(rank)}))
-    each = reduce(DataFrame.unionByName, frames).withColumns(
-        {
-            "tag": F.lower(F.trim(F.regexp_replace("tag", r"\s+", " "))),
-            "weight": F.expr("try_cast(weight AS double)"),
-        }
-    )
-    each = each.where("tag <> '' AND weight >= 0 AND weight < double('infinity')")
-    each = each.withColumn("first", F.min("rank").over(Window.partitionBy("song_id"))).where("rank = first")
-    top = F.max("weight").over(Window.partitionBy("song_id", "origin"))
-    scaled = each.withColumn("weight", F.col("weight") * 100 / F.greatest(F.lit(100.0), top))
-    found = scaled.groupBy("song_id", "tag").agg(
-        F.max("weight").alias("weight"), F.min("source").alias("source")
-    )
-    return found.select(*TAGS.column_names)
-
-
-def _tags_in_files(records: DataFrame, tags: DataFrame) -> DataFrame:
-    rows = tags.select(_tag_keys("song_id", "lastfm_id").alias("keys"), "tag", "weight", "origin")
-    # distinct, or a song on ten albums would meet the tags of its lastfm_id ten times
-    songs = records.select("song_id", F.explode(_tag_keys("record_id", "lastfm_id")).alias("key")).distinct()
-    each = rows.withColumn("key", F.explode("keys")).join(songs, "key")
-    return each.select("song_id", "tag", "weight", "origin")
-
-
-def _tag_keys(song_id: str, lastfm_id: str) -> Column:
-    return F.array_compact(F.array(F.concat(F.lit("song "), song_id), F.concat(F.lit("lastfm "), lastfm_id)))

@@ -1,7 +1,7 @@
-"""Genius' lyrics, by lyricsgenius: search, score every hit, and read the page of the one that matches.
+"""Genius' lyrics, by lyricsgenius: search, score every hit, and read the page of the hit that matches.
 
-The client's own search_song takes the first hit of the artist, which may be another song; and a page
-that refuses comes back from it as None, as if there were no lyrics, which is why the gate judges first.
+The client's own search_song takes the artist's first hit, which may be another song. It returns None for a
+page that refuses, as if there were no lyrics, so the gate looks at the status first.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from typing import Any
 import lyricsgenius
 
 from songmood.names.matching import best_match
-from songmood.settings import EnrichSettings, FetchSettings
-from songmood.steps.enrich.asking import Malformed, Request
-from songmood.steps.enrich.cache import NO_MATCH, NOT_FOUND, OK, Answer
-from songmood.steps.enrich.gate import USER_AGENT, Gate
-from songmood.steps.enrich.keys import read_keys
+from songmood.settings import Settings
+from songmood.steps.enrich.gate import USER_AGENT, Gate, Malformed
+from songmood.steps.enrich.service import NO_MATCH, NOT_FOUND, OK, Answer, Request
 
 logging.getLogger("lyricsgenius").setLevel(logging.CRITICAL)
 
@@ -25,24 +23,24 @@ logging.getLogger("lyricsgenius").setLevel(logging.CRITICAL)
 class Genius:
     """Lyrics by artist and title. Content of an answer: {title, artist, score, lyrics, difference}.
 
-    Lyrics are as the page has them: they are cleaned when they are used, so a better cleaning asks
-    nothing again. An answer no_match has the best hit in `difference`, and no lyrics.
+    Lyrics are kept as the page has them and cleaned when they are used, so that a better cleaning need not
+    ask again. An answer no_match has the names of the best hit, how they differ, and no lyrics.
     """
 
     name, batch = "genius", 1
 
-    def __init__(self, settings: FetchSettings, gate: Gate, matching: EnrichSettings) -> None:
-        (token,) = read_keys("GENIUS_ACCESS_TOKEN")
+    def __init__(self, settings: Settings, gate: Gate, token: str) -> None:
         self.gate = gate
-        self._matching = matching
+        self._matching = settings.enrich
         self._client = lyricsgenius.Genius(token, sleep_time=0, retries=0, user_agent=USER_AGENT)
-        self._client.API_ROOT, self._client.WEB_ROOT = settings.genius.url, settings.genius.web_url
-        session = gate.session(html=settings.genius.web_url)
+        addresses = settings.fetch.genius
+        self._client.API_ROOT, self._client.WEB_ROOT = addresses.url, addresses.web_url
+        session = gate.session(html=addresses.web_url)
         session.headers.update(self._client._session.headers)
         self._client._session = session
 
     def ask(self, requests: list[Request]) -> list[Answer]:
-        """The lyrics of the best hit for one song, if it is the song."""
+        """The lyrics of the best hit for one song, if that hit is the song."""
         (request,) = requests
         hits = self._search(f"{request.title} {request.artist}")
         if not hits:
@@ -51,7 +49,7 @@ class Genius:
             request.title, request.artist, [(hit["title"], hit["artist"]) for hit in hits], self._matching
         )
         if best is None:
-            return [Answer(request.key, NO_MATCH, last_error=f"none of {len(hits)} hits is near")]
+            return [Answer(request.key, NO_MATCH, last_error=f"none of {len(hits)} hits has a similar name")]
         content: dict[str, Any] = {
             "title": best.title,
             "artist": best.artist,
@@ -74,7 +72,7 @@ class Genius:
                 {"title": result["title"], "artist": result["primary_artist"]["name"], "url": result["url"]}
                 for result in results
             ]
-        except AssertionError as error:  # the client's word for any status but 200; it holds the whole answer
+        except AssertionError as error:  # raised for any status but 200; it quotes the whole answer
             status = int("".join(filter(str.isdigit, str(error)[:40])) or 0)
             raise Malformed(f"Genius answers {status}", status) from None
 

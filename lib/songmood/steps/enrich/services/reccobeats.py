@@ -1,4 +1,4 @@
-"""ReccoBeats' audio features by Spotify's track ids; no key is needed.
+"""ReccoBeats' audio features by Spotify's track ids. It needs no key.
 
 They are modeled on Spotify's, without time_signature. https://reccobeats.com/docs
 """
@@ -9,37 +9,36 @@ import json
 from typing import Any
 
 from songmood.audio import AUDIO_FEATURES
-from songmood.settings import FetchSettings
-from songmood.steps.enrich.asking import Malformed, Request
-from songmood.steps.enrich.cache import NOT_FOUND, OK, PERMANENT, Answer
-from songmood.steps.enrich.gate import Gate
+from songmood.settings import Settings
+from songmood.steps.enrich.gate import Gate, Malformed
+from songmood.steps.enrich.service import NOT_FOUND, OK, PERMANENT, Answer, Request
 from songmood.steps.enrich.services.spotify import SPOTIFY_ID
 
 
 class ReccoBeats:
-    """Audio features by Spotify id, forty at a time. Content of an answer: {feature: value}."""
+    """Audio features by Spotify id, forty songs in a request. Content of an answer: {feature: value}."""
 
     name, batch = "reccobeats", 40
 
-    def __init__(self, settings: FetchSettings, gate: Gate) -> None:
+    def __init__(self, settings: Settings, gate: Gate) -> None:
         self.gate = gate
-        self._url = settings.reccobeats.url
+        self._url = settings.fetch.reccobeats.url
         self._session = gate.session()
 
     def ask(self, requests: list[Request]) -> list[Answer]:
-        """The audio features of tracks, by their ids at Spotify; what is no id is not asked for."""
-        keys = [request.key for request in requests if SPOTIFY_ID.fullmatch(request.key)]
+        """The audio features of tracks, by their Spotify ids. A malformed id is not sent."""
+        ids = [request.key for request in requests if SPOTIFY_ID.fullmatch(request.key)]
         rows: dict[str, dict[str, Any]] = {}
-        if keys:
-            response = self._session.get(f"{self._url}audio-features", params={"ids": ",".join(keys)})
+        if ids:
+            response = self._session.get(f"{self._url}audio-features", params={"ids": ",".join(ids)})
             if not response.ok:
                 raise Malformed(f"ReccoBeats answers {response.status_code}", response.status_code)
-            # a row has ReccoBeats' own id; Spotify's is the end of its address
+            # the id of a row is ReccoBeats' own; its address ends with Spotify's
             rows = {str(row["href"])[-22:]: row for row in response.json()["content"]}
         return [
             self._answer(key, rows.get(key))
-            if key in keys
-            else Answer(key, PERMANENT, last_error="no Spotify id")
+            if key in ids
+            else Answer(key, PERMANENT, last_error="not a Spotify id")
             for key in (request.key for request in requests)
         ]
 
