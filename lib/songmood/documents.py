@@ -65,7 +65,7 @@ def _with_steps(readme: str) -> str:
     _, end, after = rest.partition(STEPS_END)
     if not begin or not end:
         raise ValueError(f"README.md must have the lines {STEPS_BEGIN} and {STEPS_END}")
-    return f"{before}{begin}\n{steps_table()}{end}{after}"
+    return f"{before}{begin}\n\n{steps_table()}\n{end}{after}"
 
 
 def steps_table() -> str:
@@ -73,15 +73,20 @@ def steps_table() -> str:
     rows = []
     for step in PIPELINE.steps:
         about = step.about if step.condition is ALWAYS else f"{step.about} ({step.condition.about})"
-        reads = [_shown(name) for name in step.parameters if _is_data(name)]
-        rows.append((step.name, about, ", ".join(reads), ", ".join(map(_shown, PIPELINE.writes(step)))))
+        rows.append((step.name, about, ", ".join(_reads(step)), ", ".join(_writes(step))))
     abouts = {**{name: source.about for name, source in PIPELINE.inputs.items()}, **MODELS}
     legend = "; ".join(f"*{name}*: {about}" for name, about in abouts.items())
     return f"{_markdown(('step', 'what it does', 'reads', 'writes'), rows)}\nNot tables: {legend}.\n"
 
 
-def _is_data(name: str) -> bool:
-    return name in TABLES or name in MODELS or name in PIPELINE.inputs
+def _reads(step: AnyStep) -> list[str]:
+    named = [_shown(name) for name in step.parameters if name in {*TABLES, *MODELS, *PIPELINE.inputs}]
+    return named or (["all tables"] if {"tables", "manifest"} & set(step.parameters) else [])
+
+
+def _writes(step: AnyStep) -> list[str]:
+    pages = ["*pages of the run*"] if "files" in step.fields else []
+    return [_shown(name) for name in PIPELINE.writes(step)] + pages
 
 
 def _shown(name: str) -> str:
