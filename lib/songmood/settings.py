@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from songmood.engine.settings import NO_EFFECT, RootSettings, Section, read_settings
 from songmood.engine.upkeep import StoreSettings
+from songmood.models.catalog import MODELS, NEURAL
 
 # Modules whose values, not whose code, count for what a step's result depends on.
 BY_VALUE = ("songmood.settings", "songmood.tables")
@@ -150,19 +151,21 @@ class FetchSettings(Section):
     genius: GeniusServiceSettings
 
 
-Baseline = Literal["majority", "naive_bayes", "tfidf_logistic"]
-NeuralModel = Literal[
-    "base_network",
-    "simple_bert",
-    "fine_tuned_bert",
-    "modified_tbert_lyrics_only",
-    "modified_tbert_no_audio",
-    "modified_tbert_no_topics",
-    "modified_tbert",
-    "fusion",
-]
-# In the order of the paper's table 1, what each is to beat before it.
-MODELS: tuple[str, ...] = (*get_args(Baseline), *get_args(NeuralModel))
+def _one_of(names: Iterable[str]) -> AfterValidator:
+    """As Literal, for names that a table elsewhere lists."""
+    allowed = tuple(names)
+
+    def check(name: str) -> str:
+        if name not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return name
+
+    return AfterValidator(check)
+
+
+AnyModel = Annotated[str, _one_of(MODELS), Field(json_schema_extra={"enum": list(MODELS)})]
+NeuralModel = Annotated[str, _one_of(NEURAL), Field(json_schema_extra={"enum": list(NEURAL)})]
+Optimizer = Literal["adamw", "adagrad", "sgd", "sgd_momentum"]  # made in songmood.models.trainer
 
 
 def spelled(word: str) -> str:
@@ -233,7 +236,7 @@ class EncoderSettings(Section):
 
 
 class TrainSettings(Section):
-    models: tuple[Baseline | NeuralModel, ...]
+    models: tuple[AnyModel, ...]
     final_model: NeuralModel
     split_by: Literal["random", "artist"]
     test_share: Annotated[float, Field(ge=0.1, le=0.5, multiple_of=0.1)]
@@ -251,7 +254,7 @@ class TrainSettings(Section):
     dropout: Annotated[float, Field(ge=0, lt=1)]
     part_dropout: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
-    optimizer: Literal["adamw", "adagrad", "sgd", "sgd_momentum"]
+    optimizer: Optimizer
     gradient_accumulation: Count
     class_weights: bool
     cross_fit: Annotated[int, Field(ge=0, le=10)]
@@ -259,7 +262,7 @@ class TrainSettings(Section):
     bootstrap_samples: Count
 
     def tested(self, folds: int) -> float:
-        """The share of the songs that so many folds test; above 1 some are tested twice."""
+        """The share of the songs that this number of folds tests; above 1, some songs are tested twice."""
         return round(folds * self.test_share, 1)
 
     @model_validator(mode="after")
@@ -279,15 +282,15 @@ class TrainSettings(Section):
 
 
 class ReproduceSettings(Section):
-    models: tuple[Baseline | NeuralModel, ...]
+    models: tuple[AnyModel, ...]
     folds: Annotated[int, Field(ge=2, le=10)]
     seeds: Annotated[tuple[Seed, ...], Distinct]
     optimizers: dict[
-        Literal["adamw", "adagrad", "sgd", "sgd_momentum"],
+        Optimizer,
         Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)],
     ]
     epochs: Count
-    learning_models: tuple[Literal["tfidf_logistic"] | NeuralModel, ...]
+    learning_models: tuple[AnyModel, ...]
     learning_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
 
 
