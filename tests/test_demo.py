@@ -4,8 +4,9 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,15 @@ from pyspark.sql import DataFrame, SparkSession
 from rapidfuzz import fuzz
 from rapidfuzz.process import cdist
 
+from conftest import ROOT
 from songmood.audio import AUDIO_FEATURES
-from songmood.demo import CSV_COLUMNS, Maker, make_part, read_ceilings, write_demo_corpus
+from songmood.demo import evidence, read_ceilings, write_demo_corpus
 from songmood.demo.draws import Draws
 from songmood.demo.evidence import FAINT, HAPPY_SHARE, SOUND, Ceiling, estimate_ceilings, solve_strengths
-from songmood.demo.songs import KINDS, artist_names, artist_of, lay_out_rows, song_ids
+from songmood.demo.ids import song_ids
+from songmood.demo.maker import CSV_COLUMNS, Maker, make_part
+from songmood.demo.names import artist_names
+from songmood.demo.rows import KINDS, artist_of, lay_out_rows
 from songmood.demo.tags import LABELLED
 from songmood.demo.words import (
     FILLER_TAGS,
@@ -31,9 +36,8 @@ from songmood.demo.words import (
     THEMES,
 )
 from songmood.engine.errors import UserError
-from songmood.settings import Settings, load_settings
+from songmood.settings import DemoSettings, Settings, load_settings
 
-ROOT = Path(__file__).resolve().parent.parent
 SONGS = 2000
 PARTS = ("songs", "tags", "audio_features", "lyrics", "wrong_lyrics", "truth")
 
@@ -56,14 +60,14 @@ def ceilings(maker: Maker) -> dict[str, Ceiling]:
 
 @pytest.fixture(scope="module")
 def corpus(maker: Maker) -> dict[str, pd.DataFrame]:
-    """The default demo, made here by one call a part and without Spark."""
+    """The default demo, made here by one call for each part and without Spark."""
     rows = lay_out_rows(maker.draws, np.arange(SONGS), SONGS)
     return {part: getattr(maker, part)(rows) for part in PARTS}
 
 
 @pytest.fixture(scope="module")
 def many(maker: Maker) -> pd.DataFrame:
-    """The truth of 30,000 English songs, a row a song."""
+    """The truth about the English ones of 30,000 songs, one row for each."""
     truth = maker.truth(lay_out_rows(maker.draws, np.arange(30_000), 30_000))
     return truth[(truth["row_kind"] == "album") & (truth["language"] == "english")]
 
@@ -72,41 +76,39 @@ def clean(text: str) -> str:
     return html.unescape(text.replace("<br>", "\n"))
 
 
-# -- lyrics, audio and what they tell ------------------------------------------------------------
+# -- lyrics, audio and their evidence -------------------------------------------------------------
 
 
-def test_the_best_readers_are_as_good_as_the_settings_ask(
-    base: Settings, ceilings: dict[str, Ceiling]
-) -> None:
+def test_the_ceilings_are_those_of_the_settings(base: Settings, ceilings: dict[str, Ceiling]) -> None:
     assert ceilings["lyrics"].accuracy == pytest.approx(base.demo.lyrics_ceiling, abs=0.005)
     assert ceilings["audio"].accuracy == pytest.approx(base.demo.audio_ceiling, abs=0.005)
     assert ceilings["both"].accuracy == pytest.approx(0.88, abs=0.005)
     assert all(0 < ceiling.standard_error < 0.002 for ceiling in ceilings.values())
 
 
-@pytest.mark.parametrize("reader", ["lyrics", "audio", "both"])
-def test_reading_by_the_log_odds_reaches_the_ceiling(
-    reader: str, many: pd.DataFrame, ceilings: dict[str, Ceiling]
+@pytest.mark.parametrize("evidence_of", ["lyrics", "audio", "both"])
+def test_classifying_by_the_log_odds_reaches_the_ceiling(
+    evidence_of: str, many: pd.DataFrame, ceilings: dict[str, Ceiling]
 ) -> None:
     prior = np.log(HAPPY_SHARE / (1 - HAPPY_SHARE))
-    right = (many[f"{reader}_llr"] + prior > 0) == (many["mood"] == "happy")
-    accuracy = ceilings[reader].accuracy
-    error = np.hypot(np.sqrt(accuracy * (1 - accuracy) / len(many)), ceilings[reader].standard_error)
+    right = (many[f"{evidence_of}_llr"] + prior > 0) == (many["mood"] == "happy")
+    accuracy = ceilings[evidence_of].accuracy
+    error = np.hypot(np.sqrt(accuracy * (1 - accuracy) / len(many)), ceilings[evidence_of].standard_error)
     assert abs(right.mean() - accuracy) < 3.5 * error
 
 
-@pytest.mark.parametrize("reader", ["lyrics", "audio", "both"])
-def test_log_odds_are_log_likelihood_ratios(reader: str, many: pd.DataFrame) -> None:
-    # E[P(x|sad) / P(x|happy) | happy] = 1 for the true ratio, and for no other scale of it.
+@pytest.mark.parametrize("evidence_of", ["lyrics", "audio", "both"])
+def test_log_odds_are_log_likelihood_ratios(evidence_of: str, many: pd.DataFrame) -> None:
+    # E[P(x|sad) / P(x|happy) | happy] = 1 holds for the true ratio, and not if it is scaled.
     for mood, sign in (("happy", -1), ("sad", 1)):
-        ratios = np.exp(sign * many.loc[many["mood"] == mood, f"{reader}_llr"])
+        ratios = np.exp(sign * many.loc[many["mood"] == mood, f"{evidence_of}_llr"])
         assert abs(ratios.mean() - 1) < 4 * ratios.std() / np.sqrt(len(ratios))
 
 
 def test_the_lyrics_themselves_carry_the_stated_evidence(
     maker: Maker, corpus: dict[str, pd.DataFrame]
 ) -> None:
-    """Count mood words in the text, each chorus once, and find the same log odds."""
+    """Counting mood words in the text, each chorus once, gives the same log odds."""
     lean = {
         word: 1 - 2 * i / (len(words) - 1) for words in MOOD_WORDS.values() for i, word in enumerate(words)
     }
@@ -158,7 +160,7 @@ def test_the_audio_features_themselves_carry_the_stated_evidence(
     np.testing.assert_allclose(odds, heard["audio_llr"], atol=0.05)
 
 
-def test_lyrics_have_the_length_asked_for(corpus: dict[str, pd.DataFrame], base: Settings) -> None:
+def test_lyrics_have_the_length_of_the_settings(corpus: dict[str, pd.DataFrame], base: Settings) -> None:
     lengths = corpus["lyrics"]["lyrics"].map(lambda text: len(clean(text).split()))
     assert lengths.min() == base.demo.words_low
     assert lengths.max() == base.demo.words_high
@@ -171,7 +173,7 @@ def test_moods_overlap_and_themes_are_independent_of_mood(many: pd.DataFrame) ->
     assert (abs(shares - HAPPY_SHARE) < 4 * error).all()
 
 
-def test_word_lists_are_apart() -> None:
+def test_word_lists_are_disjoint() -> None:
     moods = [word for words in MOOD_WORDS.values() for word in words]
     themes = {word for lists in THEMES.values() for words in lists.values() for word in words}
     fixed = {word.strip(",").lower() for line in LINES for word in line.split() if "{" not in word}
@@ -202,10 +204,10 @@ def test_sizes_have_bounds(setting: str, make_settings: Callable[..., Settings])
         make_settings(setting)
 
 
-# -- the funnel and the label rule, done here by pandas alone --------------------------------------
+# -- the funnel and the label rule, computed here with pandas ---------------------------------------
 
 
-def test_what_the_paper_keeps_of_the_default_demo(corpus: dict[str, pd.DataFrame]) -> None:
+def test_the_share_of_the_default_demo_that_the_paper_keeps(corpus: dict[str, pd.DataFrame]) -> None:
     songs = corpus["songs"].merge(corpus["truth"], left_on="_id", right_on="song_id")
     with_ids = songs["urlSpotify"].str.contains("/track/") & (songs["lastfm_id"] + songs["urlLastFm"] != "")
     kept = songs[with_ids & (songs["language_detect"] == "english")]
@@ -243,9 +245,9 @@ def test_what_the_paper_keeps_of_the_default_demo(corpus: dict[str, pd.DataFrame
             labels[group] = first
     assert 800 < len(labels) < 1050
     truth = kept.drop_duplicates("duplicate_group").set_index("duplicate_group")
-    assert truth.loc[list(labels), "mood"].to_dict() == labels  # what is labelled is labelled right
+    assert truth.loc[list(labels), "mood"].to_dict() == labels  # all labels are right
     assert 0.6 <= np.mean([mood == "happy" for mood in labels.values()]) <= 0.65
-    # and the cases made to trip the rule do
+    # and the cases without a label are those that the rule must reject
     expected = truth[truth["tag_case"].isin(LABELLED)].index
     reached = set(tagged["duplicate_group"])
     assert set(labels) == {group for group in expected if group in reached}
@@ -324,17 +326,20 @@ def test_tag_cases(corpus: dict[str, pd.DataFrame]) -> None:
     assert lead.between(0.1, 0.117).sum() > 20  # ... and over
 
 
-def test_lyrics_are_keyed_and_spoilt_as_in_the_wild(corpus: dict[str, pd.DataFrame]) -> None:
+def test_lyrics_have_the_keys_and_markup_of_real_ones(corpus: dict[str, pd.DataFrame]) -> None:
     lyrics = corpus["lyrics"]
     assert (lyrics["song_id"].isna() == lyrics["artist"].notna()).all()
     assert set(lyrics["song_id"].dropna()) <= set(corpus["songs"]["_id"])
     assert 0.75 < lyrics["song_id"].notna().mean() < 0.95
     assert 0.4 < lyrics["lyrics"].str.contains("<br>").mean() < 0.6
     assert 0.2 < lyrics["lyrics"].str.contains("&(?:amp|#x27);").mean() < 0.35
-    assert not lyrics["lyrics"].duplicated().all()
+    by_id = lyrics.merge(corpus["truth"], on="song_id")
+    song = by_id["duplicate_group"].astype(int) // 4
+    assert (song.groupby(by_id["lyrics"].map(clean)).nunique() == 1).all()  # no two songs share lyrics
+    assert by_id["lyrics"].duplicated().any()  # and rows of one song do
 
 
-def test_wrong_lyrics_stand_under_names_no_song_has(corpus: dict[str, pd.DataFrame], maker: Maker) -> None:
+def test_wrong_lyrics_have_names_that_no_song_has(corpus: dict[str, pd.DataFrame], maker: Maker) -> None:
     wrong = corpus["wrong_lyrics"]
     assert set(wrong["kind"]) == {"karaoke", "other_title", "longer_title", "other_artist"}
     names = corpus["songs"][["artist", "title"]].merge(wrong, on=["artist", "title"])
@@ -346,20 +351,20 @@ def test_wrong_lyrics_stand_under_names_no_song_has(corpus: dict[str, pd.DataFra
     assert (both["lyrics"].map(clean) != right[both["song_id_x"]].map(clean).to_numpy()).all()
 
 
-def test_titles_of_an_artist_are_clearly_distinct(corpus: dict[str, pd.DataFrame]) -> None:
+def test_titles_of_an_artist_are_dissimilar(corpus: dict[str, pd.DataFrame]) -> None:
     truth = corpus["truth"].merge(corpus["songs"], left_on="song_id", right_on="_id")
     titles = truth[(truth["row_kind"] == "album") & ~truth["title"].str.contains("feat")]
     for _, own in titles.groupby("artist")["title"]:
-        alike = cdist(own.tolist(), own.tolist(), scorer=fuzz.token_sort_ratio)
-        np.fill_diagonal(alike, 0)
-        assert alike.max() < 80
+        similarities = cdist(own.tolist(), own.tolist(), scorer=fuzz.token_sort_ratio)
+        np.fill_diagonal(similarities, 0)
+        assert similarities.max() < 80
     sizes = titles.groupby("artist").size()
     assert sizes.max() > 8 * sizes.median()  # a few artists have many songs, most have few
 
 
 def test_names_and_ids_stay_distinct_at_two_million_songs() -> None:
     draws = Draws(7)
-    artists = int(artist_of(np.array([2_000_000]))[0][0]) + 1000  # wrong lyrics name some more
+    artists = int(artist_of(np.array([2_000_000]))[0][0]) + 1000  # wrong lyrics name additional ones
     assert pd.Series(artist_names(draws, np.arange(artists))).is_unique
     assert pd.Series(song_ids(draws, np.arange(1_999_000, 2_000_000) * 16)).is_unique
 
@@ -375,6 +380,27 @@ def digests(folder: Path) -> dict[str, str]:
 def small(layout: str = "csv", *settings: str) -> Settings:
     base = ("demo.songs=200", f"demo.layout={layout}")
     return load_settings(ROOT / "conf" / "base.yaml", [], [*base, *settings])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remember_strengths() -> Iterator[None]:
+    """Solving for strengths takes a second, and most corpora here have the same ones."""
+    found: dict[tuple[Any, ...], Any] = {}
+
+    def remember(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(draws: Draws, demo: DemoSettings, *strengths: Any) -> Any:
+            sizes = (demo.words_low, demo.words_high, demo.lyrics_ceiling, demo.audio_ceiling)
+            key = (function, draws.seed, *sizes, *strengths)
+            if key not in found:
+                found[key] = function(draws, demo, *strengths)
+            return found[key]
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for function in (solve_strengths, estimate_ceilings):
+            patch.setattr(evidence, function.__name__, remember(function))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -408,7 +434,7 @@ def as_text(frame: pd.DataFrame) -> pd.DataFrame:
     return text.sort_values(columns).reset_index(drop=True)
 
 
-def test_layouts_say_the_same(written: dict[str, Path]) -> None:
+def test_layouts_have_the_same_content(written: dict[str, Path]) -> None:
     for part in ("tags", "audio_features", "lyrics", "songs"):
         csv, parquet = (read_part(written[layout], part) for layout in ("csv", "parquet"))
         pd.testing.assert_frame_equal(as_text(csv), as_text(parquet))
@@ -446,7 +472,7 @@ def test_spark_reads_the_csv_with_doubled_quotes(spark: SparkSession, written: d
     assert lyrics.count() == len(read_part(written["parquet"], "lyrics"))
 
 
-def test_truth_goes_beside(written: dict[str, Path]) -> None:
+def test_truth_is_written_beside_the_corpus(written: dict[str, Path]) -> None:
     truth = read_part(written["csv"], "truth/songs")
     assert sorted(truth["song_id"]) == sorted(read_part(written["csv"], "songs")["_id"])
     stated = json.loads((written["csv"] / "truth" / "demo.json").read_text())
@@ -465,43 +491,43 @@ def test_truth_goes_beside(written: dict[str, Path]) -> None:
 def test_partitions_change_nothing(
     part: str, spark: SparkSession, maker: Maker, corpus: dict[str, pd.DataFrame]
 ) -> None:
-    one, many = (make_part(spark, maker, part, n).toPandas() for n in (1, 5))
-    pd.testing.assert_frame_equal(one, many)
-    assert len(one) == len(corpus[part])
+    whole, split = (make_part(spark, maker, part, partitions).toPandas() for partitions in (1, 5))
+    pd.testing.assert_frame_equal(whole, split)
+    assert len(whole) == len(corpus[part])
 
 
-def test_same_seed_same_bytes_and_other_seed_other_songs(
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_songs(
     spark: SparkSession, written: dict[str, Path], tmp_path: Path
 ) -> None:
     settings = small()
     write_demo_corpus(spark, settings.demo, settings.seed, str(tmp_path / "again"))
     assert digests(tmp_path / "again") == digests(written["csv"])
     only_songs = small("csv", "demo.parts=[songs]")
-    write_demo_corpus(spark, only_songs.demo, settings.seed + 1, str(tmp_path / "other"))
-    other, same = read_part(tmp_path / "other", "songs"), read_part(written["csv"], "songs")
-    assert not set(other["_id"]) & set(same["_id"])
-    assert other["title"].head(20).tolist() != same["title"].head(20).tolist()
-    # and parts on request
-    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["songs", "truth"]
+    write_demo_corpus(spark, only_songs.demo, settings.seed + 1, str(tmp_path / "next seed"))
+    next_seed, same = read_part(tmp_path / "next seed", "songs"), read_part(written["csv"], "songs")
+    assert not set(next_seed["_id"]) & set(same["_id"])
+    assert next_seed["title"].head(20).tolist() != same["title"].head(20).tolist()
+    # only the requested parts are written
+    assert sorted(path.name for path in (tmp_path / "next seed").iterdir()) == ["songs", "truth"]
 
 
-# -- what stands in the folder already -------------------------------------------------------------
+# -- a folder that exists already -------------------------------------------------------------------
 
 
-def test_a_complete_demo_corpus_is_left_alone(spark: SparkSession, written: dict[str, Path]) -> None:
+def test_a_complete_demo_corpus_is_kept(spark: SparkSession, written: dict[str, Path]) -> None:
     before = {path: path.stat().st_mtime_ns for path in written["csv"].rglob("*")}
     write_demo_corpus(spark, small().demo, small().seed, str(written["csv"]))
     assert {path: path.stat().st_mtime_ns for path in written["csv"].rglob("*")} == before
 
 
 def test_other_settings_do_not_replace_a_complete_one(spark: SparkSession, written: dict[str, Path]) -> None:
-    with pytest.raises(UserError, match="other settings or seed"):
+    with pytest.raises(UserError, match="other settings or another seed"):
         write_demo_corpus(spark, small().demo, 8, str(written["csv"]))
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "songs/mine.csv", "truth/demo.json"])
 @pytest.mark.parametrize("suffix", ["", ".writing"])
-def test_a_folder_of_others_is_never_touched(
+def test_a_folder_that_is_not_a_demo_corpus_is_never_changed(
     name: str, suffix: str, spark: SparkSession, tmp_path: Path
 ) -> None:
     kept = tmp_path / f"corpus{suffix}" / name
@@ -519,7 +545,7 @@ def test_a_file_in_the_way_is_named(spark: SparkSession, tmp_path: Path) -> None
     assert (tmp_path / "corpus").read_text() == "mine"
 
 
-def test_a_half_written_demo_is_made_anew(
+def test_an_unfinished_demo_corpus_is_replaced(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, demo = tmp_path / "corpus", small("csv", "demo.parts=[songs, tags]").demo
@@ -530,7 +556,7 @@ def test_a_half_written_demo_is_made_anew(
         return make_part(spark, maker, part, partitions)
 
     with monkeypatch.context() as patch:  # killed after the first part
-        patch.setattr("songmood.demo.make_part", make_songs_and_die)
+        patch.setattr("songmood.demo.files.make_part", make_songs_and_die)
         with pytest.raises(KeyboardInterrupt):
             write_demo_corpus(spark, demo, 7, str(folder))
     assert not folder.exists()  # never looks complete
@@ -539,7 +565,7 @@ def test_a_half_written_demo_is_made_anew(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus"]
     assert len(read_part(folder, "songs")) == len(read_part(folder, "truth/songs")) > 200
 
-    # the same where it was the folder itself that was left half
+    # the same if the folder itself is unfinished
     stated = json.loads((folder / "truth" / "demo.json").read_text())
     (folder / "truth" / "demo.json").write_text(json.dumps({**stated, "complete": False}))
     for path in (folder / "songs").iterdir():
@@ -548,7 +574,7 @@ def test_a_half_written_demo_is_made_anew(
     assert len(read_part(folder, "songs")) == len(read_part(folder, "truth/songs"))
 
 
-def test_a_demo_of_older_code_is_made_anew_unless_files_were_added(
+def test_a_demo_corpus_of_older_code_is_replaced_unless_files_were_added(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     folder, demo = tmp_path / "corpus", small("parquet", "demo.parts=[songs]").demo
@@ -556,7 +582,7 @@ def test_a_demo_of_older_code_is_made_anew_unless_files_were_added(
     stated = json.loads((folder / "truth" / "demo.json").read_text())
     (folder / "truth" / "demo.json").write_text(json.dumps({**stated, "code": "older"}))
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="files added"):
+    with pytest.raises(UserError, match="files were added"):
         write_demo_corpus(spark, demo, 7, str(folder))
     (folder / "notes.txt").unlink()
     write_demo_corpus(spark, demo, 7, str(folder))

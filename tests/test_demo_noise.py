@@ -1,4 +1,4 @@
-"""Messy demo rows: what was asked for, at the rates stated, and nothing else."""
+"""Messy demo rows: the stated changes at the stated rates, and no others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from conftest import ROOT
 from songmood.demo import noise
 from songmood.demo.draws import Draws
-from songmood.demo.songs import KINDS, Rows, lay_out_rows, make_songs, repeats
+from songmood.demo.rows import KINDS, Rows, lay_out_rows, repeats
+from songmood.demo.songs import make_songs
 from songmood.names.normalize import normalize_artist, normalize_title
 from songmood.settings import DemoSettings, load_settings
 
@@ -42,13 +43,13 @@ def test_a_repeat_is_any_later_row_of_a_recording(rows: Rows) -> None:
     assert not repeats(rows)[versions != ""].any()  # each version has one row
 
 
-def test_no_row_has_ids_and_first_rows_are_left_alone(
+def test_no_row_has_ids_and_first_rows_are_otherwise_unchanged(
     rows: Rows, clean: pd.DataFrame, messy: pd.DataFrame
 ) -> None:
     assert (messy[list(noise.IDS)] == "").all(axis=None)
-    others = [name for name in clean.columns if name not in noise.IDS]
+    columns = [name for name in clean.columns if name not in noise.IDS]
     first = ~repeats(rows)
-    pd.testing.assert_frame_equal(messy.loc[first, others], clean.loc[first, others])
+    pd.testing.assert_frame_equal(messy.loc[first, columns], clean.loc[first, columns])
 
 
 def test_rates(rows: Rows, clean: pd.DataFrame, messy: pd.DataFrame) -> None:
@@ -80,10 +81,10 @@ def test_typos_change_a_letter_or_two() -> None:
         for count in (1, 2):
             text = noise._typos("Harbour Lights", variant * 7919, count)
             assert abs(len(text) - len("Harbour Lights")) <= count
-    assert noise._typos("7", 3, 2) == "7"  # nothing to mistype
+    assert noise._typos("7", 3, 2) == "7"  # there is no letter to mistype
 
 
-def test_cyrillic_is_cyrillic_and_reads_alike() -> None:
+def test_cyrillic_names_normalize_to_the_latin_ones() -> None:
     assert noise._cyrillic("Shining & Quiet Foxes") == "Шининг & Квиет Фоксес"
     assert re.fullmatch(r"[А-Яа-яЁё &]+", noise._cyrillic("Wild Jazz Hymn"))
     assert normalize_title(noise._cyrillic("Golden Garden")) == "golden garden"

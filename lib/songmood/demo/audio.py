@@ -1,4 +1,4 @@
-"""Spotify's audio features, made so that four of them tell of the mood and the others tell no more."""
+"""Spotify's audio features: four of them depend on the mood, and the others add no information about it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import pandas as pd
 
 from songmood.demo.draws import Array, Draws
 from songmood.demo.evidence import SOUND, Strengths, draw_sound
-from songmood.demo.songs import VERSIONS, Rows, spotify_ids
+from songmood.demo.ids import spotify_ids
+from songmood.demo.rows import VERSIONS, Rows
 
 NO_AUDIO = 0.05  # of recordings
 
 
 def make_audio_features(draws: Draws, rows: Rows, strengths: Strengths) -> pd.DataFrame:
-    """spotify_id and the 12 features, a row for each Spotify id.
+    """spotify_id and the 12 features, one row for each Spotify id.
 
-    Each of the four in SOUND is a rising function of one normal number, so nothing of the mood is lost
-    but by rounding. What follows loudness, acousticness and mode is their energy and valence, and noise.
+    Each of the four in SOUND is an increasing function of one normal number, so only rounding loses
+    information about the mood. Loudness and acousticness depend on energy, mode on valence, and all three
+    on noise.
     """
     spotify = spotify_ids(draws, rows)
     wanted = (spotify != "") & ~draws.chance("no audio", rows.take, NO_AUDIO)

@@ -1,12 +1,13 @@
 """Random numbers that depend on the seed, the draw's name and the row's number, and on nothing else.
 
-So a row is the same whichever partition, batch or machine makes it. The generator is the finaliser of
+So a row is the same whichever partition, batch or machine makes it. The generator is the finalizer of
 SplitMix64 (Steele, Lea, Flood 2014), a bijection of 64-bit integers, applied to whole arrays.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-_STEP = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: neighbours end up far apart
+_STEP = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: neighbors end up far apart
 
 
 class Draws:
@@ -33,7 +34,7 @@ class Draws:
         return _mix(mixed[:, None] + np.arange(1, count + 1, dtype=np.uint64) * _STEP)
 
     def uniform(self, name: str, numbers: Array, count: int | None = None) -> Array:
-        """Numbers between 0 and 1, both left out."""
+        """Numbers between 0 and 1, both excluded."""
         return np.asarray(((self.bits(name, numbers, count) >> np.uint64(12)) + 0.5) * 2.0**-52)
 
     def chance(self, name: str, numbers: Array, rate: float) -> Array:
@@ -50,10 +51,21 @@ class Draws:
         return np.asarray(radius * np.cos(2 * np.pi * self.uniform(f"{name}/angle", numbers, count)))
 
     def code(self, name: str, numbers: Array, alphabet: str, length: int) -> Array:
-        """Strings of `length` letters of the alphabet, each letter as likely as the next."""
+        """Strings of `length` letters of the alphabet, all letters equally likely."""
         letters = np.frombuffer(alphabet.encode("ascii"), dtype=np.uint8)
         picked = letters[self.below(name, numbers, len(letters), length)]
         return np.ascontiguousarray(picked).view(f"S{length}")[:, 0].astype(str).astype(object)
+
+
+def pick(which: Array, ways: Sequence[Array | str]) -> Array:
+    """For each row the string of one of the ways: an array, or a string that is the same for all rows."""
+    columns = [np.broadcast_to(np.asarray(way, dtype=object), which.shape) for way in ways]
+    return np.asarray(np.choose(which, columns), dtype=object)
+
+
+def strings(values: Iterable[str]) -> Array:
+    """The strings as an array of objects."""
+    return np.array([*values], dtype=object)
 
 
 def _mix(bits: Array) -> Array:

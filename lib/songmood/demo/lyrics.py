@@ -1,4 +1,4 @@
-"""Lyrics from a grammar, the ways they are keyed and spelt, and lyrics that belong to another song."""
+"""Lyrics from a grammar, their keys and spellings, and lyrics that belong to another song."""
 
 from __future__ import annotations
 
@@ -8,50 +8,42 @@ import re
 import numpy as np
 import pandas as pd
 
-from songmood.demo.draws import Array, Draws
+from songmood.demo.draws import Array, Draws, pick, strings
 from songmood.demo.evidence import Plan, Strengths, draw_mood_words, plan_lyrics
-from songmood.demo.songs import (
-    KINDS,
-    Rows,
-    artist_names,
-    artist_of,
-    languages,
-    mend_article,
-    partner_names,
-    pick,
-    song_ids,
-    song_titles,
-)
+from songmood.demo.ids import song_ids
+from songmood.demo.names import artist_names, mend_article, partner_names, song_titles
+from songmood.demo.rows import KINDS, Rows, artist_of
+from songmood.demo.songs import languages
 from songmood.demo.words import FILLERS, LINES, MOOD_WORDS, OTHER_LANGUAGES, THEMES
 from songmood.settings import DemoSettings
 
 # Shares of songs.
-BY_ID = 0.82  # a lyric under the song's id
-BY_NAME = 0.10  # only under artist and title, not always spelt as in the song record; the rest have none
-WRONG = 0.08  # another song's lyric under a name like this song's, be there a right one or not
-# Shares of rows of the recording beyond the first, and of other versions' rows.
+BY_ID = 0.82  # lyrics under the song's id
+BY_NAME = 0.10  # only under artist and title, in different spellings; the other songs have no lyrics
+WRONG = 0.08  # another song's lyrics under a similar name, whether or not there are right ones
+# Shares of the further rows of the main recording, and of the rows of other versions.
 BY_ID_COPY, BY_ID_VERSION = 0.4, 0.8
 # Shares of lyrics.
 BREAKS = 0.5  # <br> for line ends
 ENTITIES = 0.3  # HTML entities
-OTHER_THEME = 0.15  # of theme words: from any theme, so that themes are found, but not for nothing
+OTHER_THEME = 0.15  # of theme words: from any theme, so that finding the themes is not trivial
 
 WRONG_KINDS = ("karaoke", "other_title", "longer_title", "other_artist")
 
-_WRONG_FROM = 1 << 42  # numbers of the songs that wrong lyrics belong to: none in the corpus
-_MORE_TITLES = 24  # an artist has songs 0 to 23; titles from here on are of none in the corpus
+_WRONG_FROM = 1 << 42  # numbers of the songs that wrong lyrics belong to; the corpus has none of them
+_MORE_TITLES = 24  # an artist has songs 0 to 23; the corpus has no titles from here on
 _SLOT = re.compile(r"\{(\w)\}")
 _TEMPLATES = [(_SLOT.sub("{}", line), _SLOT.findall(line)) for line in LINES]
 _THEME_SLOTS = max(sum(kind in "sp" for kind in kinds) for _, kinds in _TEMPLATES)
 
 
 def draw_themes(draws: Draws, songs: Array) -> Array:
-    """What each song is about, as a place in THEMES; independent of its mood."""
+    """The theme of each song, as a place in THEMES, independent of its mood."""
     return draws.below("theme", songs, len(THEMES))
 
 
 def make_lyrics(draws: Draws, rows: Rows, demo: DemoSettings, strengths: Strengths) -> pd.DataFrame:
-    """Lyrics as a corpus brings them: song_id, or artist and title; lyrics. The rest of a row is null."""
+    """Rows of song_id, or of artist and title, with lyrics; the other columns of a row are null."""
     state = draws.uniform("lyrics", rows.song)
     by_id, by_name = state < BY_ID, (state >= BY_ID) & (state < BY_ID + BY_NAME)
     first = rows.is_kind("album")
@@ -74,7 +66,7 @@ def make_lyrics(draws: Draws, rows: Rows, demo: DemoSettings, strengths: Strengt
             "song_id": [*song_ids(draws, keyed.row), *idless],
             "artist": [*nameless, *artist, *wrong["artist"]],
             "title": [*nameless, *title, *wrong["title"]],
-            "lyrics": _spoil(draws, number, text),
+            "lyrics": _add_markup(draws, number, text),
         }
     )
     made.index = pd.Index(number)
@@ -83,7 +75,7 @@ def make_lyrics(draws: Draws, rows: Rows, demo: DemoSettings, strengths: Strengt
 
 
 def wrong_lyrics(draws: Draws, rows: Rows) -> pd.DataFrame:
-    """The names under which another song's lyrics stand: song_id of the song it must not reach, why not."""
+    """Names under which there are another song's lyrics, and the song_id that must not get these."""
     chosen = rows.where(rows.is_kind("album") & draws.chance("wrong lyrics", rows.song, WRONG))
     kind = draws.below("wrong kind", chosen.song, len(WRONG_KINDS))
     artist = artist_names(draws, chosen.artist)
@@ -95,7 +87,7 @@ def wrong_lyrics(draws: Draws, rows: Rows) -> pd.DataFrame:
         title + " with You in My Arms",
         title,
     )
-    # An artist the corpus has not, with a name of another form.
+    # An artist that the corpus does not have, with a name of another form.
     stranger = chosen.artists // 3 + 1 + draws.below("stranger", chosen.song, 300)
     strangers = artist_names(draws, stranger * 3 + (chosen.artist + 1) % 3)
     made: pd.DataFrame = pd.DataFrame(
@@ -104,27 +96,24 @@ def wrong_lyrics(draws: Draws, rows: Rows) -> pd.DataFrame:
             "song_id": song_ids(draws, chosen.row),
             "artist": np.where(kind == 3, strangers, artist),
             "title": pick(kind, titles),
-            "kind": np.array(WRONG_KINDS, dtype=object)[kind],
+            "kind": strings(WRONG_KINDS)[kind],
         }
     )
     return made
 
 
 def write_lyrics(draws: Draws, songs: Array, demo: DemoSettings, strengths: Strengths) -> list[str]:
-    """A clean lyric for each song number: lines, with an empty line between verse and chorus."""
+    """Clean lyrics for each song number: lines, with an empty line between verse and chorus."""
     plan = plan_lyrics(draws, songs, demo)
     places, _ = draw_mood_words(draws, songs, plan, strengths)
     themes = _draw_theme_words(draws, songs, plan)
     filler = draws.below("filler", songs, len(FILLERS))
     language = np.where(songs >= _WRONG_FROM, "english", languages(draws, artist_of(songs)[0]))
-    other = draws.below("other words", songs, 1 << 30, demo.words_high)
+    foreign = draws.below("other words", songs, 1 << 30, demo.words_high)
     texts = []
     for i in range(len(songs)):
         if language[i] != "english":
-            words = OTHER_LANGUAGES[language[i]]
-            sung = [words[w % len(words)] for w in other[i, : plan.words[i]]]
-            lines = [" ".join(sung[at : at + 6]) for at in range(0, len(sung), 6)]
-            texts.append("\n".join(line[0].upper() + line[1:] for line in lines))
+            texts.append(_write_foreign(OTHER_LANGUAGES[language[i]], foreign[i, : plan.words[i]]))
             continue
         lines = [
             _write_line(plan.templates[i, line], places[i, line], themes[i, line])
@@ -134,8 +123,15 @@ def write_lyrics(draws: Draws, songs: Array, demo: DemoSettings, strengths: Stre
     return texts
 
 
+def _write_foreign(vocabulary: list[str], draws: Array) -> str:
+    """Lyrics in another language: words drawn from its vocabulary, six to a line."""
+    words = [vocabulary[draw % len(vocabulary)] for draw in draws]
+    lines = [" ".join(words[at : at + 6]) for at in range(0, len(words), 6)]
+    return "\n".join(line[0].upper() + line[1:] for line in lines)
+
+
 def _draw_theme_words(draws: Draws, songs: Array, plan: Plan) -> Array:
-    """(songs, lines, theme words of a line, theme and place in its list)."""
+    """Theme and place in its list of each theme word: (songs, lines, words of a line, 2)."""
     lines = plan.templates.shape[1]
     width = lines * _THEME_SLOTS
     own = np.broadcast_to(draw_themes(draws, songs)[:, None], (len(songs), width))
@@ -173,7 +169,7 @@ def _arrange(lines: list[str], chorus_lines: int, fillers: list[str]) -> str:
 
 
 def _spell(draws: Draws, rows: Rows) -> tuple[Array, Array]:
-    """Artist and title as lyrics sites write them: the same song, not always the same letters."""
+    """Artist and title as lyrics sites write them: not always in the spelling of the song record."""
     artist = artist_names(draws, rows.artist)
     title = song_titles(draws, rows.artist, rows.index)
     way = draws.below("name spelling", rows.song, 4)
@@ -182,12 +178,13 @@ def _spell(draws: Draws, rows: Rows) -> tuple[Array, Array]:
     return artist, pick(way, (title, upper, featuring, title + " - Remastered"))
 
 
-def _spoil(draws: Draws, numbers: Array, texts: list[str]) -> list[str]:
+def _add_markup(draws: Draws, numbers: Array, texts: list[str]) -> list[str]:
+    """The texts, some with HTML entities and some with <br> for line ends."""
     entities = draws.chance("entities", numbers, ENTITIES)
     breaks = draws.chance("breaks", numbers, BREAKS)
-    spoilt = []
+    marked = []
     for text, entity, br in zip(texts, entities, breaks, strict=True):
         if entity:
             text = html.escape(text.replace(" and ", " & "))
-        spoilt.append(text.replace("\n", "<br>") if br else text)
-    return spoilt
+        marked.append(text.replace("\n", "<br>") if br else text)
+    return marked

@@ -1,7 +1,7 @@
-"""Repeated rows as people would write them: what makes duplicates hard to find, at fixed rates.
+"""Messy rows: variations in how people write a song's name, at fixed rates, make duplicates hard to find.
 
-With `demo.messy`, rows that repeat a recording are written anew, each in at most one of these ways,
-and no row has ids, so that only what is written can tell that two rows are one song.
+With `demo.messy`, rows that repeat a recording are rewritten, each in at most one of the ways below. No
+row has ids, so two rows of one song can be recognized only by their text.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import pandas as pd
 
 from songmood.demo.draws import Array, Draws
 
-# Shares of the rows that repeat a recording; the rest is left as it is.
-JOINED = 0.30  # the artist stands in the title
-TYPOS = 0.20  # one typing mistake or more in the title, and sometimes in the artist
+# Shares of the rows that repeat a recording; the others are left as they are.
+JOINED = 0.30  # the artist is in the title
+TYPOS = 0.20  # at least one typing mistake in the title, and sometimes one in the artist
 NO_ARTIST = 0.10  # the artist is blank or '[unknown]'
 REORDERED = 0.10  # fields in another format or order
 TRANSLITERATED = 0.05  # artist and title in Cyrillic letters
 IDS = ("urlSpotify", "urlLastFm", "lastfm_id", "isrc", "id_song_musicbrainz", "id_song_deezer")
 
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_NEIGHBOURS = {
+_NEIGHBORS = {
     key: "".join(row[max(0, i - 1) : i + 2]).replace(key, "") for row in _KEYS for i, key in enumerate(row)
 }
 _CYRILLIC = {
@@ -33,7 +33,7 @@ _CYRILLIC = {
 
 
 def make_messy(draws: Draws, songs: pd.DataFrame, numbers: Array, repeats: Array) -> pd.DataFrame:
-    """The rows (WASABI's columns) without ids, and the repeats as people would write them."""
+    """The rows (WASABI's columns) without ids, and with messy repeats."""
     rows = songs.to_dict("list")
     for name in IDS:
         rows[name] = [""] * len(songs)
@@ -61,10 +61,10 @@ Row = dict[str, str]
 
 def _join(row: Row, variant: int) -> Row:
     artist, title = row["artist"], row["title"]
-    # a third leave the artist in its own field, too
-    left = artist if variant % 3 == 0 else ("", "[unknown]")[variant % 2]
+    # a third of them keep the artist in its own field, too
+    kept = artist if variant % 3 == 0 else ("", "[unknown]")[variant % 2]
     joined = (f"{artist} - {title}", f"{artist} - {title}", f"{artist}:{title}", f"{title} / {artist}")
-    return {"title": joined[(variant >> 4) % len(joined)], "artist": left}
+    return {"title": joined[(variant >> 4) % len(joined)], "artist": kept}
 
 
 def _mistype(row: Row, variant: int) -> Row:
@@ -108,13 +108,12 @@ def _typos(text: str, variant: int, count: int) -> str:
         variant = (variant * 1_103_515_245 + 12_345 + turn) % (1 << 31)
         i = letters[(variant >> 8) % len(letters)]
         letter = text[i]
-        swapped = text[:i] + text[i : i + 2][::-1] + text[i + 2 :]
-        neighbours = _NEIGHBOURS.get(letter.lower(), letter)
+        neighbors = _NEIGHBORS.get(letter.lower(), letter)
         text = (
-            text[:i] + text[i + 1 :],  # left out
-            text[:i] + letter + text[i:],  # twice
-            swapped,
-            text[:i] + neighbours[variant % len(neighbours)] + text[i + 1 :],  # the key beside
+            text[:i] + text[i + 1 :],  # a letter is omitted
+            text[:i] + letter + text[i:],  # is doubled
+            text[:i] + text[i : i + 2][::-1] + text[i + 2 :],  # changes places with the next
+            text[:i] + neighbors[variant % len(neighbors)] + text[i + 1 :],  # is that of the next key
         )[(variant >> 4) % 4]
     return text
 

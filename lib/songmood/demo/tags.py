@@ -1,7 +1,7 @@
-"""Tags of each recording: its genre, filler, and mood words in ways that the label rule must tell apart.
+"""Tags of each recording: its genre, fillers, and mood words in cases that the label rule must distinguish.
 
-Weights are relative to the recording's top tag (100), as Last.fm's are. The cases are made for the
-paper's rule: 11 tags or more, a mood word among the top five, a lead of epsilon = 0.1 of all weights.
+Weights are relative to the recording's top tag (100), as Last.fm's are. The cases test the paper's rule:
+at least 11 tags, a mood word among the top five, and a lead of epsilon = 0.1 of the sum of weights.
 """
 
 from __future__ import annotations
@@ -11,27 +11,29 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from songmood.demo.draws import Array, Draws
+from songmood.demo.draws import Array, Draws, strings
 from songmood.demo.evidence import draw_moods
-from songmood.demo.songs import Rows, genres, song_ids, track_ids
+from songmood.demo.ids import song_ids, track_ids
+from songmood.demo.rows import Rows
+from songmood.demo.songs import genres
 from songmood.demo.words import FILLER_TAGS, GENRES, MOOD_TAGS
 
 
 @dataclass(frozen=True)
 class Case:
-    """How a recording is tagged. `rate`: share of recordings. `filler`: weights of the other tags."""
+    """How a recording is tagged: the share of recordings, and the weights of the tags without mood words."""
 
     name: str
     rate: float
     filler: tuple[int, ...] = ()
 
 
-_FILLER = (100, 80, 45, 28, 20, 15, 12, 10, 8, 7, 6, 6, 5, 5, 4, 4, 3)  # falls as real tags do
+_FILLER = (100, 80, 45, 28, 20, 15, 12, 10, 8, 7, 6, 6, 5, 5, 4, 4, 3)  # decreases as in real tags
 CASES = (
     Case("clear", 0.61, _FILLER),
-    Case("over_epsilon", 0.03, _FILLER),  # a lead a little over 0.1 ...
-    Case("under_epsilon", 0.03, _FILLER),  # ... and a little under
-    # The other mood's synonyms would win if they were added up, which the paper never does.
+    Case("over_epsilon", 0.03, _FILLER),  # a lead slightly above 0.1
+    Case("under_epsilon", 0.03, _FILLER),  # a lead slightly below 0.1
+    # The synonyms of the wrong mood would win if their weights were added; the paper does not add them.
     Case("outnumbered", 0.03, (60, 50, 30, 25, 20, 15, 12, 10, 8, 7, 6)),
     Case("low_rank", 0.05, (100, 80, 70, 60, 55, 6, 5, 5, 4, 4, 3, 3)),  # the mood word is sixth
     Case("no_mood", 0.10, _FILLER),
@@ -40,16 +42,15 @@ CASES = (
     Case("none", 0.05),
 )
 LABELLED = ("clear", "over_epsilon", "outnumbered")  # the cases that the paper's rule labels
-FEWEST_FILLERS = 11  # of the falling filler, so that with a mood word the tags are twelve
-SYNONYM_FIRST = 0.35  # of clear cases: a synonym outranks the mood's own word
-OTHER_MOOD = 0.3  # of clear cases: a weak word of the other mood
+FEWEST_FILLERS = 11  # of _FILLER, so that there are at least twelve tags with a mood word
+SYNONYM_FIRST = 0.35  # of clear cases: a synonym outranks the name of the mood
+OTHER_MOOD = 0.3  # of clear cases: a weak word of the wrong mood
 
 _HAPPY, _SAD = (list(words) for words in MOOD_TAGS.values())
-_FILLERS = np.array(FILLER_TAGS, dtype=object)
 
 
 def draw_cases(draws: Draws, takes: Array) -> Array:
-    """How each recording is tagged, as a place in CASES; independent of mood."""
+    """How each recording is tagged, as a place in CASES, independent of its mood."""
     steps = np.cumsum([case.rate for case in CASES])[:-1]
     return np.searchsorted(steps, draws.uniform("tag case", takes))
 
@@ -60,23 +61,11 @@ def make_tags(draws: Draws, rows: Rows) -> pd.DataFrame:
     rows = rows.where(at)
     take = rows.take
     case = draw_cases(draws, take)
-    names = np.array([c.name for c in CASES], dtype=object)[case]
-
-    width = max(len(c.filler) for c in CASES)
-    weights = np.array([c.filler + (0,) * (width - len(c.filler)) for c in CASES])[case]
-    falling = np.array([c.filler is _FILLER for c in CASES])[case]
-    kept = np.where(falling, FEWEST_FILLERS + draws.below("tags", take, width - FEWEST_FILLERS + 1), width)
-    weights = np.where(np.arange(width) < kept[:, None], weights, 0)
-    step = 1 + draws.below("filler tag step", take, len(FILLER_TAGS) - 1)
-    place = (
-        draws.below("filler tag", take, len(FILLER_TAGS))[:, None] + step[:, None] * np.arange(width)
-    ) % len(FILLER_TAGS)
-    filler = _FILLERS[place]
-    filler[:, 0] = np.array(GENRES, dtype=object)[genres(draws, rows.artist)]
-
+    names = strings(c.name for c in CASES)[case]
+    fillers, weights = _filler_tags(draws, rows, case)
     moods, mood_weights = _mood_tags(draws, rows, names, weights.sum(axis=1))
-    weights[:, 0] -= np.where(mood_weights[:, 0] >= 100, 5, 0) * (weights[:, 0] == 100)  # one top tag
-    tags = np.concatenate([moods, filler], axis=1)
+    weights[:, 0] -= np.where(mood_weights[:, 0] >= 100, 5, 0) * (weights[:, 0] == 100)  # a single top tag
+    tags = np.concatenate([moods, fillers], axis=1)
     weights = np.concatenate([mood_weights, weights], axis=1)
     number, column = np.nonzero(weights)
     track, song = track_ids(draws, take), song_ids(draws, rows.row)
@@ -93,40 +82,62 @@ def make_tags(draws: Draws, rows: Rows) -> pd.DataFrame:
     return made
 
 
-def _mood_tags(draws: Draws, rows: Rows, names: Array, filler: Array) -> tuple[Array, Array]:
-    """Mood words and their weights: two of the song's own mood, three of the other; weight 0: none.
+def _filler_tags(draws: Draws, rows: Rows, case: Array) -> tuple[Array, Array]:
+    """A genre and other tags that do not decide the mood, and their weights; weight 0 means no tag."""
+    width = max(len(c.filler) for c in CASES)
+    weights = np.array([c.filler + (0,) * (width - len(c.filler)) for c in CASES])[case]
+    decreasing = np.array([c.filler is _FILLER for c in CASES])[case]
+    count = FEWEST_FILLERS + draws.below("tags", rows.take, width - FEWEST_FILLERS + 1)
+    weights = np.where(np.arange(width) < np.where(decreasing, count, width)[:, None], weights, 0)
+    first = draws.below("filler tag", rows.take, len(FILLER_TAGS))
+    step = 1 + draws.below("filler tag step", rows.take, len(FILLER_TAGS) - 1)
+    places = (first[:, None] + step[:, None] * np.arange(width)) % len(FILLER_TAGS)
+    tags = strings(FILLER_TAGS)[places]
+    tags[:, 0] = strings(GENRES)[genres(draws, rows.artist)]
+    return tags, weights
 
-    `filler` is the sum of the recording's other weights.
+
+def _mood_tags(draws: Draws, rows: Rows, cases: Array, filler: Array) -> tuple[Array, Array]:
+    """Two words of the song's mood and three of the opposite one, and their weights; weight 0 means no tag.
+
+    `cases` are the names of the cases, and `filler` is the sum of the weights of the recording's other tags.
     """
-    take = rows.take
-    happy = draw_moods(draws, rows.song)
-    own = np.where(happy, "happy", "sad")
-    words = np.empty((len(take), 5), dtype=object)
-    weights = np.zeros((len(take), 5), dtype=np.int64)
-    u = draws.uniform("mood tags", take, 4)
-    for mood, mine, others in (("happy", _HAPPY, _SAD), ("sad", _SAD, _HAPPY)):
-        chosen = own == mood
-        synonym = np.array(mine[1:], dtype=object)[(u[chosen, 0] * len(mine[1:])).astype(int)]
-        first = (u[chosen, 1] < SYNONYM_FIRST) & (names[chosen] == "clear")
-        words[chosen, 0] = np.where(first, synonym, mine[0])
-        words[chosen, 1] = np.where(first, mine[0], synonym)
-        words[chosen, 2:] = others[:3]
+    u = draws.uniform("mood tags", rows.take, 4)
+    synonym_first = (u[:, 1] < SYNONYM_FIRST) & (cases == "clear")
+    words = _mood_words(draw_moods(draws, rows.song), u[:, 0], synonym_first)
+    return words, _mood_weights(cases, filler, u)
+
+
+def _mood_words(happy: Array, u: Array, synonym_first: Array) -> Array:
+    """Two words of each song's mood (its name and a synonym) and three of the opposite one."""
+    words = np.empty((len(happy), 5), dtype=object)
+    for chosen, own, opposite in ((happy, _HAPPY, _SAD), (~happy, _SAD, _HAPPY)):
+        synonym = strings(own[1:])[(u[chosen] * len(own[1:])).astype(int)]
+        words[chosen, 0] = np.where(synonym_first[chosen], synonym, own[0])
+        words[chosen, 1] = np.where(synonym_first[chosen], own[0], synonym)
+        words[chosen, 2:] = opposite[:3]
+    return words
+
+
+def _mood_weights(cases: Array, filler: Array, u: Array) -> Array:
+    """The weights of those words, by case."""
+    weights = np.zeros((len(cases), 5), dtype=np.int64)
     strong = 60 + (41 * u[:, 2]).astype(int)
 
-    clear = names == "clear"
+    clear = cases == "clear"
     weights[clear, 0] = strong[clear]
     weights[clear, 1] = (strong[clear] * np.where(u[clear, 1] < SYNONYM_FIRST, 0.5, 0.1)).astype(int)
     weights[clear, 2] = np.where(u[clear, 3] < OTHER_MOOD, 3 + (6 * u[clear, 0]).astype(int), 0)
 
-    # (first - other) / (filler + first + other) = lead, solved for first
+    # (first - second) / (filler + first + second) = lead, solved for first
     for name, low in (("over_epsilon", 0.103), ("under_epsilon", 0.085)):
-        near = names == name
-        lead, other = low + 0.012 * u[near, 2], 30
-        weights[near, 0] = ((lead * filler[near] + other * (1 + lead)) / (1 - lead)).round().astype(int)
-        weights[near, 2] = other
+        near = cases == name
+        lead, second = low + 0.012 * u[near, 2], 30
+        weights[near, 0] = ((lead * filler[near] + second * (1 + lead)) / (1 - lead)).round().astype(int)
+        weights[near, 2] = second
 
-    weights[names == "outnumbered"] = (100, 0, 45, 40, 35)
-    weights[names == "low_rank", 0] = 52
-    few = (names == "few") | (names == "light")
+    weights[cases == "outnumbered"] = (100, 0, 45, 40, 35)
+    weights[cases == "low_rank", 0] = 52
+    few = (cases == "few") | (cases == "light")
     weights[few, 0] = strong[few]
-    return words, weights
+    return weights

@@ -6,9 +6,9 @@ def _list(text: str) -> list[str]:
 
 
 # -- lyrics ------------------------------------------------------------------------------------
-# What a lyric tells of its mood is in these three lists: each runs from the happiest word to the
-# saddest, and a word's place is how far it leans. Adjectives, nouns that need no article, verbs that
-# need no object. The lists are of one length, and no word stands twice, here or among the themes.
+# These three lists are all that lyrics show of their mood. Each goes from the happiest word to the saddest,
+# in equal steps: adjectives, nouns that need no article, verbs that need no object. The lists have the same
+# length, and no word occurs twice, here or among the themes.
 
 MOOD_WORDS = {
     "a": _list(
@@ -27,7 +27,7 @@ MOOD_WORDS = {
     ),
 }
 
-# What a lyric is about, which says nothing of its mood: nouns of one, nouns of many.
+# The subjects of lyrics, which are independent of their mood: singular nouns, and plural nouns.
 THEMES: dict[str, dict[str, list[str]]] = {
     "road": {
         "s": _list(
@@ -85,7 +85,7 @@ THEMES: dict[str, dict[str, list[str]]] = {
     },
 }
 
-# Seven words each, so that a lyric's length is planned by counting lines. A prime count (23): see titles.
+# Seven words each, so that the number of lines gives the length. Their number is a prime (23): see titles.
 LINES = (
     "under the {a} {s} we {v} again",
     "and all the {p} {v} with {n}",
@@ -112,7 +112,7 @@ LINES = (
     "who will {v} when the {p} {v}",
 )
 LINE_WORDS = 7
-FILLERS = ("la", "oh", "yeah", "na", "hey")  # sung, not said; they bring a lyric to its length
+FILLERS = ("la", "oh", "yeah", "na", "hey")  # they bring lyrics to their length
 
 OTHER_LANGUAGES = {
     "spanish": _list(
@@ -134,7 +134,7 @@ OTHER_LANGUAGES = {
 }
 
 # -- titles and artists ------------------------------------------------------------------------
-# One template for each of an artist's songs (24 at most), so that no two titles of an artist look alike.
+# One template for each song of an artist (24 at most), so that no two titles of an artist are similar.
 TITLES = (
     "{m} {n}",
     "The {n} Is {m}",
@@ -161,7 +161,7 @@ TITLES = (
     "The Last {m} {n} in Town",
     "Good Morning, {m} {n}",
 )
-# Prime counts (61 and 67): steps of any length then visit every word before one comes again.
+# Their numbers are primes (61 and 67), so that steps of any length visit every word before any repeats.
 MODIFIERS = _list(
     "Amber Ancient Autumn Blue Borrowed Brass Bright Burning Careless Cardboard Copper Crimson Crooked "
     "Crystal Dusty Eastern Electric Endless Faded Familiar Floating Foreign Forgotten Frozen Gentle Glass "
@@ -216,12 +216,12 @@ GENRES = (
     "rock", "pop", "folk", "soul", "country", "electronic", "jazz", "Hip-Hop", "indie", "metal", "blues",
     "reggae", "alternative", "punk",
 )  # fmt: skip
-# Mood words as the paper's sets have them; the first of each is the mood itself.
+# Mood words of the paper; the first of each mood is its name.
 MOOD_TAGS = {
     "happy": ("happy", "happiness", "cheerful", "joyful"),
     "sad": ("sad", "melancholy", "melancholic", "sadness", "depressing"),
 }
-# Tags that decide nothing, other emotions among them. A prime count (47), as for titles.
+# Tags that do not decide the mood, including other emotions. Their number is a prime (47), as for titles.
 FILLER_TAGS = (
     "female vocalists", "male vocalists", "guitar", "piano", "acoustic", "british", "american", "canadian",
     "swedish", "singer-songwriter", "seen live", "favorites", "favourite songs", "Awesome", "catchy",

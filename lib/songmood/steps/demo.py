@@ -11,7 +11,7 @@ from songmood.settings import Settings
 
 @step("demo", "write the demo corpus, unless it exists already")
 def make_demo(spark: SparkSession, settings: Settings) -> Notes:
-    """Write the demo corpus to `paths.corpus`, and note the best accuracy that is possible on it."""
+    """Write the demo corpus to `paths.corpus`, and note the best accuracies possible on it."""
     corpus = str(settings.paths.corpus)
     write_demo_corpus(spark, settings.demo, settings.seed, corpus)
     return Notes(figures={"bayes_ceilings": read_ceilings(corpus)})
