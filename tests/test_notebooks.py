@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom on published tables, and are stored without outputs."""
+"""Notebooks run from top to bottom on published tables, and are stored without outputs."""
 
 from __future__ import annotations
 
