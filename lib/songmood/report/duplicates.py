@@ -1,177 +1,185 @@
-"""The page's section on duplicates."""
+"""The section on duplicates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from songmood.report import words
+from songmood.report import formats
 from songmood.report.figures import SIMILARITY_BINS, similarities
+from songmood.report.records import StepRecords, figures_of
 from songmood.tables import DUPLICATE_PAIRS
 
-# As many as a person looks through.
+# As many as a person can look through.
 _PAIRS, _GROUPS, _SPELLINGS = 20, 10, 6
 _COMPARISONS = DUPLICATE_PAIRS.column_names[3:]
 _SHOWN = ("artist", "title", "album", "year", "duration_s")
 
 
 def summarize_pairs(tables: Mapping[str, DataFrame], threshold: float, seed: int) -> dict[str, DataFrame]:
-    """similarities and borderline; a pair is linked from `threshold` on, merged if in one group.
+    """combinations: pairs by the levels of their comparisons; groups: the largest ones.
 
-    Borderline are the combinations of levels whose similarity is nearest the threshold, half of them
-    on each side, and of each combination one pair, by hash: the nearest pairs of a large corpus would
-    all be of one combination, and a person would judge the same case twenty times.
+    Pairs with a similarity from `threshold` on are linked. Each combination has the numbers of pairs and
+    of merged pairs, and one pair drawn by hash.
     """
-    representatives = tables["duplicates"].select("song_id", "representative_id")
-    pairs = (
-        tables["duplicate_pairs"]
-        .join(representatives, "song_id", "left")
-        .join(representatives.toDF("other_id", "other_representative_id"), "other_id", "left")
-        .withColumns(
-            {
-                "bin": F.least(F.floor(F.col("similarity") * SIMILARITY_BINS), F.lit(SIMILARITY_BINS - 1)),
-                "linked": F.col("similarity") >= threshold,
-                "merged": F.coalesce("representative_id", "song_id")
-                == F.coalesce("other_representative_id", "other_id"),
-            }
-        )
-    )
-    counted = F.count(F.lit(1)).alias("pairs")
-    by_chance = F.struct(
-        F.xxhash64("song_id", "other_id", F.lit(seed)).alias("chance"),
-        "song_id",
-        "other_id",
-        "similarity",
-        "linked",
-        "merged",
-    )
-    combinations = pairs.groupBy(*_COMPARISONS).agg(
-        counted, F.count_if("merged").alias("pairs_merged"), F.min(by_chance).alias("pair")
-    )
-    nearest = Window.partitionBy("linked").orderBy(
-        F.abs(F.col("similarity") - threshold), "song_id", "other_id"
-    )
-    borderline = (
-        combinations.select("pairs", "pairs_merged", "pair.*", *_COMPARISONS)
-        .withColumn("place", F.row_number().over(nearest))
-        .where(F.col("place") <= _PAIRS // 2)
-    )
-    for side, key in (("a", "song_id"), ("b", "other_id")):
-        records = tables["filtered"].select(
-            F.col("song_id").alias(key), *(F.col(name).alias(f"{name}_{side}") for name in _SHOWN)
-        )
-        borderline = borderline.join(records, key, "left")
+    groups = tables["deduped"].where("version_count > 1").orderBy(F.desc("version_count"), "song_id")
     return {
-        "similarities": pairs.groupBy("bin", "linked", "merged").agg(counted),
-        "borderline": borderline,
+        "combinations": _combine(_with_group(tables), threshold, seed),
+        "groups": groups.limit(_GROUPS).select(
+            F.col("song_id").alias("representative_id"), "artist", "title", "version_count"
+        ),
     }
 
 
-def summarize_groups(tables: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
-    """groups: the largest; spellings: the commonest names in them that are not the representative's."""
-    groups = (
-        tables["deduped"]
-        .where("version_count > 1")
-        .orderBy(F.desc("version_count"), "song_id")
-        .limit(_GROUPS)
-        .select(F.col("song_id").alias("representative_id"), "artist", "title", "version_count")
-    )
-    named = groups.drop("version_count").toDF("representative_id", "known_artist", "known_title")
-    commonest = Window.partitionBy("representative_id").orderBy(F.desc("records"), "artist", "title")
-    spellings = (
-        tables["duplicates"]
-        .join(F.broadcast(named), "representative_id")
-        .join(tables["filtered"].select("song_id", "artist", "title"), "song_id")
-        .where("NOT (artist <=> known_artist AND title <=> known_title)")
+def look_up_duplicates(
+    tables: Mapping[str, DataFrame], frames: Mapping[str, pd.DataFrame], threshold: float
+) -> dict[str, DataFrame]:
+    """records: those of the borderline pairs; spellings: the names in the largest groups, with counts."""
+    borderline = select_borderline(frames["combinations"], threshold)
+    shown = {*borderline["song_id"], *borderline["other_id"]}
+    filtered = tables["filtered"]
+    in_groups = F.col("representative_id").isin(frames["groups"]["representative_id"].tolist())
+    return {
+        "records": filtered.where(F.col("song_id").isin(sorted(shown))).select("song_id", *_SHOWN),
+        "spellings": tables["duplicates"]
+        .where(in_groups)
+        .select("representative_id", "song_id")
+        .join(filtered.select("song_id", "artist", "title"), "song_id")
         .groupBy("representative_id", "artist", "title")
-        .agg(F.count(F.lit(1)).alias("records"))
-        .withColumn("place", F.row_number().over(commonest))
-        .withColumn("spellings", F.count(F.lit(1)).over(Window.partitionBy("representative_id")))
-        .where(F.col("place") <= _SPELLINGS)
+        .agg(F.count(F.lit(1)).alias("records")),
+    }
+
+
+def select_borderline(combinations: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """The combinations with the similarities nearest the threshold, half of them on each side of it.
+
+    The nearest pairs of a large corpus would all belong to one combination.
+    """
+    distance = (combinations["similarity"] - threshold).abs()
+    nearest = combinations.assign(distance=distance).sort_values(["distance", "song_id", "other_id"])
+    return nearest.groupby("linked").head(_PAIRS // 2)
+
+
+def _with_group(tables: Mapping[str, DataFrame]) -> DataFrame:
+    """Pairs, and whether they were merged: both records are in one group."""
+    groups = tables["duplicates"].select("song_id", "representative_id")
+    return (
+        tables["duplicate_pairs"]
+        .join(groups, "song_id", "left")
+        .join(groups.toDF("other_id", "other_representative_id"), "other_id", "left")
+        .withColumn(
+            "merged",
+            F.coalesce("representative_id", "song_id") == F.coalesce("other_representative_id", "other_id"),
+        )
     )
-    return {"groups": groups, "spellings": spellings}
+
+
+def _combine(pairs: DataFrame, threshold: float, seed: int) -> DataFrame:
+    drawn = F.struct(
+        F.xxhash64("song_id", "other_id", F.lit(seed)).alias("hash"),
+        *("song_id", "other_id", "similarity", "merged"),
+    )
+    return (
+        pairs.withColumns(
+            {
+                "bin": F.least(F.floor(F.col("similarity") * SIMILARITY_BINS), F.lit(SIMILARITY_BINS - 1)),
+                "linked": F.col("similarity") >= threshold,
+            }
+        )
+        .groupBy(*_COMPARISONS, "bin", "linked")
+        .agg(
+            F.count(F.lit(1)).alias("pairs"),
+            F.count_if("merged").alias("pairs_merged"),
+            F.min(drawn).alias("pair"),
+        )
+        .select(*_COMPARISONS, "bin", "linked", "pairs", "pairs_merged", "pair.*")
+        .drop("hash")
+    )
 
 
 def section(
-    frames: Mapping[str, pd.DataFrame], steps: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]
+    frames: Mapping[str, pd.DataFrame], steps: StepRecords, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The section on duplicates: figures in words, the histogram, groups, borderline pairs, weights."""
-    counts, threshold = frames["similarities"], settings["dedupe"]["threshold"]
-    linked, merged = counts["linked"].astype(bool), counts["merged"].astype(bool)
-    figures: dict[str, Any] = next((step["figures"] for step in steps if step["step"] == "dedupe"), {})
+    """The section's figures in words, the histogram, groups, borderline pairs and weights."""
+    counts, threshold = frames["combinations"], settings["dedupe"]["threshold"]
+    linked = counts["linked"].astype(bool)
+    pairs_linked, figures = counts.loc[linked, "pairs"].sum(), figures_of(steps, "dedupe")
     return {
         "unit": settings["dedupe"]["unit"],
         "threshold": threshold,
+        "cohesion": settings["dedupe"]["cohesion"],
         "pairs": counts["pairs"].sum(),
-        "linked": counts.loc[linked, "pairs"].sum(),
-        "linked_apart": counts.loc[linked & ~merged, "pairs"].sum(),
-        "below_merged": counts.loc[~linked & merged, "pairs"].sum(),
+        "linked": pairs_linked,
+        "linked_apart": pairs_linked - counts.loc[linked, "pairs_merged"].sum(),
+        "below_merged": counts.loc[~linked, "pairs_merged"].sum(),
         "left_out": figures.get("pairs_left_out"),
         "match_share": figures.get("match_share"),
         "histogram": similarities(counts, threshold),
         "groups": _groups(frames["groups"], frames["spellings"]),
-        "borderline": _borderline(frames["borderline"]),
+        "borderline": _borderline(select_borderline(counts, threshold), frames["records"]),
         "weights": _match_weights(frames["match_weights"]),
     }
 
 
 def _groups(groups: pd.DataFrame, spellings: pd.DataFrame) -> list[dict[str, Any]]:
-    """The largest duplicate groups: name, records, other spellings with their records, how many more."""
+    """The largest groups: name, records, other spellings with their records, how many more spellings."""
     ordered = groups.sort_values(["version_count", "representative_id"], ascending=[False, True])
-    found = []
+    rows = []
     for group in ordered.to_dict("records"):
-        of_group = spellings[spellings["representative_id"] == group["representative_id"]]
-        others = of_group.sort_values("place").to_dict("records")
-        found.append(
+        names = _spellings(group, spellings[spellings["representative_id"] == group["representative_id"]])
+        rows.append(
             {
-                "name": words.song_name(group["title"], group["artist"]),
+                "name": formats.song_name(group["title"], group["artist"]),
                 "records": group["version_count"],
-                "spellings": [(words.song_name(o["title"], o["artist"]), o["records"]) for o in others],
-                "more": others[0]["spellings"] - len(others) if others else 0,
+                "spellings": names[:_SPELLINGS],
+                "more": max(0, len(names) - _SPELLINGS),
             }
         )
-    return found
+    return rows
 
 
-def _borderline(pairs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Pairs from the most similar to the least: each with its two records, levels and what was done."""
+def _spellings(group: Mapping[Any, Any], spellings: pd.DataFrame) -> list[tuple[str, int]]:
+    """The names in a group that differ from that of its representative, the commonest first."""
+    ordered = spellings.sort_values(
+        ["records", "artist", "title"], ascending=[False, True, True], na_position="first"
+    )
+    return [
+        (formats.song_name(title, artist), records)
+        for artist, title, records in zip(
+            ordered["artist"], ordered["title"], ordered["records"].tolist(), strict=True
+        )
+        if (artist, title) != (group["artist"], group["title"])
+    ]
+
+
+def _borderline(pairs: pd.DataFrame, records: pd.DataFrame) -> list[dict[str, Any]]:
+    """Borderline pairs, the most similar first, each with its two records as cells of a table."""
+    by_id = {record["song_id"]: record for record in records.to_dict("records")}
     ordered = pairs.sort_values(["similarity", "song_id", "other_id"], ascending=[False, True, True])
     return [
         {
             **{name: pair[name] for name in ("similarity", "linked", "merged", "pairs", "pairs_merged")},
-            "records": [
-                [
-                    *(
-                        words.cut(words.known(pair[f"{name}_{side}"], "–"))
-                        for name in ("artist", "title", "album")
-                    ),
-                    words.year(pair[f"year_{side}"]),
-                    words.length(pair[f"duration_s_{side}"]),
-                ]
-                for side in "ab"
-            ],
+            "records": [_record_cells(by_id[pair[key]]) for key in ("song_id", "other_id")],
             "levels": [(name, pair[name]) for name in _COMPARISONS],
         }
         for pair in ordered.to_dict("records")
     ]
 
 
+def _record_cells(record: Mapping[Any, Any]) -> list[str]:
+    cells = [formats.cut(formats.or_else(record[name], "–")) for name in ("artist", "title", "album")]
+    return [*cells, formats.year(record["year"]), formats.length(record["duration_s"])]
+
+
 def _match_weights(weights: pd.DataFrame) -> list[dict[str, Any]]:
-    """Levels of each comparison, heaviest first; the comparison that can tell most, first."""
+    """Levels, the heaviest first, by comparison, the one with the widest range of weights first."""
+    ranges = weights.groupby("comparison")["weight"].agg(lambda values: values.max() - values.min())
     rows = [{str(name): value for name, value in row.items()} for row in weights.to_dict("records")]
-    of = {
-        row["comparison"]: [r["weight"] for r in rows if r["comparison"] == row["comparison"]] for row in rows
-    }
     return sorted(
         rows,
-        key=lambda row: (
-            min(of[row["comparison"]]) - max(of[row["comparison"]]),
-            row["comparison"],
-            -row["weight"],
-            row["level"],
-        ),
+        key=lambda row: (-ranges[row["comparison"]], row["comparison"], -row["weight"], row["level"]),
     )

@@ -1,144 +1,121 @@
-"""The page's sections on the steps: where songs went, what each source gave, and how long it took."""
+"""The sections on steps: how many songs each one left and dropped, and how long it took."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
-import pandas as pd
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from songmood.report import formats
+from songmood.report.records import StepRecords, count_distinct, count_reasons, count_rows, sort_counts
 
-from songmood.report import words
-
-# The paper's sections 3.1 and 3.2: how many songs were left; the first figure is rounded there.
+# The paper's sections 3.1 and 3.2: the number of songs left at each stage. The first one is rounded.
 _PAPER_FUNNEL = (1_700_000, 37_707, 24_280, 11_207, 11_183)
-_PARTS = ("tags", "audio_features", "lyrics")
 _IDS = {"spotify_id": "a Spotify id", "lastfm_id": "a Last.fm id"}
 
 
-def summarize_sources(tables: Mapping[str, DataFrame]) -> DataFrame:
-    """part (tags, audio_features, lyrics), source, status ('found', or why not), songs."""
-    found = [
-        tables[part].select("song_id", F.lit(part).alias("part"), "source", F.lit("found").alias("status"))
-        for part in _PARTS
-    ]
-    part, source = (F.split("source", ":", 2)[place] for place in (0, 1))
-    missing = tables["enrichment_failures"].select(
-        "song_id", part.alias("part"), source.alias("source"), "status"
-    )
-    every = reduce(DataFrame.union, [*found, missing])
-    return every.groupBy("part", "source", "status").agg(F.count_distinct("song_id").alias("songs"))
+class _Stage(NamedTuple):
+    """A stage that songs go through; `reasons` counts those that left there, and `verb` says how they did."""
+
+    name: str
+    rows: int | None
+    reasons: Sequence[tuple[str, int]] = ()
+    verb: str = ""
+
+    @property
+    def left(self) -> str:
+        """How many songs left, in words; empty if none did."""
+        songs = sum(count for _, count in self.reasons)
+        return f"{formats.number(songs)} {self.verb}" if songs else ""
 
 
-def source_rows(counts: pd.DataFrame) -> list[dict[str, Any]]:
-    """A row for each part and source: how many songs it was looked at for, had, and why not the others."""
-    rows = []
-    for (part, source), of in counts.groupby(["part", "source"]):
-        songs = dict(zip(of["status"], of["songs"].tolist(), strict=True))
-        reasons = sorted(
-            ((status, n) for status, n in songs.items() if status != "found"),
-            key=lambda item: (-item[1], item[0]),
-        )
-        found, looked = songs.get("found", 0), sum(songs.values())
-        rows.append({"part": part, "source": source, "found": found, "looked": looked, "reasons": reasons})
-    return sorted(rows, key=lambda row: (_PARTS.index(row["part"]), -row["looked"], row["source"]))
-
-
-def rows_of(steps: Sequence[Mapping[str, Any]], table: str) -> int | None:
-    """Rows of a table as the last step that wrote it left them; None if none did."""
-    written = [step["tables"][table]["rows"] for step in steps if table in step["tables"]]
-    return written[-1] if written else None
-
-
-def reasons_of(steps: Sequence[Mapping[str, Any]], step: str, table: str) -> list[tuple[str, int]]:
-    """The reasons that a step counted in a table it wrote, most frequent first."""
-    for record in steps:
-        if record["step"] == step and table in record["tables"]:
-            return sorted(record["tables"][table]["reasons"].items(), key=lambda item: (-item[1], item[0]))
-    return []
-
-
-def funnel(frames: Mapping[str, pd.DataFrame], steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The stages a song goes through: name, rows, share of the first, and who left, by reason."""
-    rejects = reasons_of(steps, "ingest", "rejects")
-    read = rows_of(steps, "songs")
-    if read is None:
+def funnel(steps: StepRecords) -> list[dict[str, Any]]:
+    """The stages that songs go through: name, rows, share of the largest, and who left, by reason."""
+    if count_rows(steps, "songs") is None:
         return []
-    tagged = frames["songs_with_tags"]["songs"].sum() if rows_of(steps, "tags") is not None else None
-    stages = [
-        ("records read", read + sum(count for _, count in rejects), rejects, "unreadable"),
-        ("filtered", rows_of(steps, "filtered"), reasons_of(steps, "filter", "dropped"), "dropped"),
-        ("de-duplicated", rows_of(steps, "deduped"), _how_names_compare(steps), "merged"),
-        ("with tags", tagged, [], ""),
-        ("with audio features", rows_of(steps, "audio_features"), [], ""),
-        ("with lyrics", rows_of(steps, "lyrics"), [], ""),
-        ("labelled", rows_of(steps, "labelled"), reasons_of(steps, "label", "dropped"), "without a label"),
-    ]
-    most = max(1, *(rows for _, rows, _, _ in stages if rows is not None))
+    stages = [(stage, stage.rows) for stage in _stages(steps) if stage.rows is not None]
+    most = max(1, *(rows for _, rows in stages))
     return [
         {
-            "name": name,
-            "rows": int(rows),
+            "name": stage.name,
+            "rows": rows,
             "share": rows / most,
-            "part": name.startswith("with "),
-            "left": f"{words.number(sum(count for _, count in reasons))} {verb}" if reasons else "",
-            "reasons": reasons,
+            "part": stage.name.startswith("with "),
+            "left": stage.left,
+            "reasons": stage.reasons,
         }
-        for name, rows, reasons, verb in stages
-        if rows is not None
+        for stage, rows in stages
     ]
 
 
-def _how_names_compare(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
-    """Match reasons by their first part: all of it would be dozens of combinations."""
+def _stages(steps: StepRecords) -> list[_Stage]:
+    rejects = count_reasons(steps, "rejects")
+    records = (count_rows(steps, "songs") or 0) + sum(count for _, count in rejects)
+    filtered, unlabeled = (count_reasons(steps, "dropped", step) for step in ("filter", "label"))
+    return [
+        _Stage("records read", records, rejects, "unreadable"),
+        _Stage("filtered", count_rows(steps, "filtered"), filtered, "dropped"),
+        _Stage("deduplicated", count_rows(steps, "deduped"), _name_levels(steps), "merged"),
+        _Stage("with tags", count_distinct(steps, "tags")),
+        _Stage("with audio features", count_rows(steps, "audio_features")),
+        _Stage("with lyrics", count_rows(steps, "lyrics")),
+        _Stage("labeled", count_rows(steps, "labelled"), unlabeled, "without a label"),
+    ]
+
+
+def _name_levels(steps: StepRecords) -> list[tuple[str, int]]:
+    """The first part of match reasons, which compares names; whole reasons are dozens of combinations."""
     counts: Counter[str] = Counter()
-    for reason, count in reasons_of(steps, "dedupe", "duplicates"):
+    for reason, count in count_reasons(steps, "duplicates"):
         counts[reason.partition(";")[0]] += count
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return sort_counts(counts)
 
 
-def beside_paper(steps: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The paper's stages: name, rows and share of the stage before, of this run and of the paper."""
-    reasons = dict(reasons_of(steps, "label", "dropped"))
-    songs, labelled = rows_of(steps, "deduped"), rows_of(steps, "labelled")
-    emotional = None  # without emotion words, label does not ask for one
-    if songs is not None and labelled is not None and settings["label"]["emotion_words"]:
-        emotional = songs - reasons.get("no_tags", 0) - reasons.get("no_emotion_tag", 0)
-    stages = (
-        ("song records", rows_of(steps, "songs")),
-        ("with the ids and languages asked for", rows_of(steps, "filtered")),
+def compare_with_paper(steps: StepRecords, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The paper's stages in this run and in the paper: name, rows, and share of the stage before."""
+    songs = count_rows(steps, "deduped")
+    rows = (
+        ("song records", count_rows(steps, "songs")),
+        ("with the required ids and languages", count_rows(steps, "filtered")),
         ("distinct songs", songs),
-        ("with an emotion tag", emotional),
-        ("labelled", labelled),
+        ("with an emotion tag", _with_emotion_tag(steps, songs, settings)),
+        ("labeled", count_rows(steps, "labelled")),
     )
-    asked = settings["filter"]
-    ids = [_IDS[name] for name in asked["required_ids"]]
-    languages = " or ".join(language.capitalize() for language in asked["languages"])
-    return {
-        "asked": ", ".join([*ids, languages or "any language"]),
-        "stages": [
-            {
-                "name": name,
-                "rows": rows,
-                "share": words.share(rows, stages[i - 1][1]) if i else None,
-                "paper": _PAPER_FUNNEL[i],
-                "paper_share": words.share(_PAPER_FUNNEL[i], _PAPER_FUNNEL[i - 1]) if i else None,
-            }
-            for i, (name, rows) in enumerate(stages)
-        ],
-    }
+    stages = [
+        {
+            "name": name,
+            "rows": count,
+            "share": formats.share(count, rows[i - 1][1]) if i else None,
+            "paper": _PAPER_FUNNEL[i],
+            "paper_share": formats.share(_PAPER_FUNNEL[i], _PAPER_FUNNEL[i - 1]) if i else None,
+        }
+        for i, (name, count) in enumerate(rows)
+    ]
+    return {"required": _requirements(settings["filter"]), "stages": stages}
 
 
-def step_bars(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _with_emotion_tag(steps: StepRecords, songs: int | None, settings: Mapping[str, Any]) -> int | None:
+    """The number of songs with an emotion tag; None if label did not require one."""
+    if songs is None or count_rows(steps, "labelled") is None or not settings["label"]["emotion_words"]:
+        return None
+    reasons = dict(count_reasons(steps, "dropped", "label"))
+    return songs - reasons.get("no_tags", 0) - reasons.get("no_emotion_tag", 0)
+
+
+def _requirements(settings: Mapping[str, Any]) -> str:
+    """The ids and languages that filter requires of each song; empty if none."""
+    languages = " or ".join(language.capitalize() for language in settings["languages"])
+    parts = [_IDS[name] for name in settings["required_ids"]] + [f"{languages} lyrics"] * bool(languages)
+    return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
+
+
+def step_bars(steps: StepRecords) -> list[dict[str, Any]]:
     """A bar for each step: name, seconds, share of the longest, peak memory, rows written."""
     longest = max([step["seconds"] for step in steps if not step["reused"]], default=0) or 1
     return [
         {
             "name": step["step"],
-            "seconds": "reused" if step["reused"] else words.duration(step["seconds"]),
+            "seconds": "reused" if step["reused"] else formats.duration(step["seconds"]),
             "share": 0 if step["reused"] else step["seconds"] / longest,
             "memory": step["peak_memory_mb"],
             "rows": [(name, written["rows"]) for name, written in step["tables"].items()],

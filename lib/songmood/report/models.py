@@ -1,4 +1,4 @@
-"""The page's sections on moods and models."""
+"""The sections on moods and models."""
 
 from __future__ import annotations
 
@@ -9,89 +9,93 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from songmood.models import PAPER
+from songmood.models.catalog import BASELINES, MODEL_NAMES, PAPER
 from songmood.report.figures import STYLES
-from songmood.settings import MODELS
-from songmood.steps.label import EPSILONS, TOP_KS
+from songmood.report.records import StepRecords, count_reasons
 
-BASELINES = ("majority", "naive_bayes", "tfidf_logistic", "chance")
 _RETRIEVAL_ORDER = ("chance", "tfidf", "tfidf + encoder", "tfidf + mood model")
+_BINS = 10  # of the predicted probability
 
 
-def mood_bars(counts: pd.DataFrame) -> list[dict[str, Any]]:
-    """A bar for each mood: name, songs, share of all."""
-    total = counts["songs"].sum()
+def mood_bars(steps: StepRecords, table: str) -> list[dict[str, Any]]:
+    """A bar for each mood of a table: name, songs, share of all."""
+    counts = sorted(count_reasons(steps, table))
+    total = sum(songs for _, songs in counts)
     return [
         {"name": mood, "songs": songs, "share": songs / total, "color": STYLES[i % len(STYLES)][0]}
-        for i, (mood, songs) in enumerate(zip(counts["mood"], counts["songs"].tolist(), strict=True))
+        for i, (mood, songs) in enumerate(counts)
     ]
 
 
 def model_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of the models' table, as measured on the test songs: baselines first."""
+    """The models' metrics on the test songs, baselines first."""
     return [
         {**row, "baseline": row["model"] in BASELINES, "paper": PAPER.get(row["model"], (None,))[0]}
-        for row in _in_order(metrics[metrics["split"] == "test"], MODELS)
+        for row in _in_order(metrics[metrics["split"] == "test"], MODEL_NAMES)
     ]
 
 
-def summarize_predictions(predictions: DataFrame) -> dict[str, DataFrame]:
-    """confusion: model, mood, predicted, songs; reliability: model, bin, songs, means of said and right."""
-    tested = predictions.where("split = 'test'")
-    songs = F.count(F.lit(1)).alias("songs")
-    said = F.array_max(F.map_values("probabilities")).cast("double")
-    sure = tested.withColumns(
-        {
-            "said": said,
-            "bin": F.least(F.floor(said * 10), F.lit(9)),
-            "right": F.col("mood") == F.col("predicted"),
-        }
+def summarize_predictions(predictions: DataFrame) -> DataFrame:
+    """model, mood, predicted, bin (of the confidence), songs, and the sum of confidences; of test songs.
+
+    The confidence is the probability of the predicted mood.
+    """
+    confidence = F.array_max(F.map_values("probabilities")).cast("double")
+    return (
+        predictions.where("split = 'test'")
+        .withColumn("confidence", confidence)
+        .withColumn("bin", F.least(F.floor(F.col("confidence") * _BINS), F.lit(_BINS - 1)))
+        .groupBy("model", "mood", "predicted", "bin")
+        .agg(F.count(F.lit(1)).alias("songs"), F.sum("confidence").alias("confidence"))
     )
-    return {
-        "confusion": tested.groupBy("model", "mood", "predicted").agg(songs),
-        "reliability": sure.groupBy("model", "bin").agg(
-            songs, F.mean("said").alias("said"), F.mean(F.col("right").cast("double")).alias("right")
-        ),
-    }
 
 
-def confusion_tables(counts: pd.DataFrame) -> list[dict[str, Any]]:
-    """For each model its moods and, for each of them, how many of its songs were called which."""
-    tables = []
-    for name in _in_order(counts[["model"]].drop_duplicates(), MODELS):
-        of = counts[counts["model"] == name["model"]]
-        moods = sorted({*of["mood"], *of["predicted"]})
-        songs = {(m, p): n for m, p, n in zip(of["mood"], of["predicted"], of["songs"].tolist(), strict=True)}
-        rows = [(mood, [songs.get((mood, other), 0) for other in moods]) for mood in moods]
-        tables.append({"model": name["model"], "moods": moods, "rows": rows})
-    return tables
+def confusion_matrices(predictions: pd.DataFrame) -> list[dict[str, Any]]:
+    """For each model its moods and, for each of them, the numbers of its songs by predicted mood."""
+    matrices = []
+    for row in _in_order(predictions[["model"]].drop_duplicates(), MODEL_NAMES):
+        rows_of_model = predictions[predictions["model"] == row["model"]]
+        songs = rows_of_model.groupby(["mood", "predicted"])["songs"].sum().to_dict()
+        moods = sorted({mood for pair in songs for mood in pair})
+        rows = [(mood, [songs.get((mood, predicted), 0) for predicted in moods]) for mood in moods]
+        matrices.append({"model": row["model"], "moods": moods, "rows": rows})
+    return matrices
+
+
+def reliability_bins(predictions: pd.DataFrame, model: str) -> pd.DataFrame:
+    """For each bin of a model's confidence: songs, and the means of confidence and correctness."""
+    rows = predictions[predictions["model"] == model]
+    rows = rows.assign(correct=rows["songs"].where(rows["mood"] == rows["predicted"], 0))
+    bins: pd.DataFrame = rows.groupby("bin")[["songs", "confidence", "correct"]].sum().sort_index()
+    return bins.assign(confidence=bins["confidence"] / bins["songs"], correct=bins["correct"] / bins["songs"])
 
 
 def label_choices(counts: pd.DataFrame, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """How many songs each top_k (rows) and epsilon (columns) would label, and the share of each mood."""
+    """The songs that each top_k (rows) and epsilon (columns) would label, and the share of each mood."""
     if counts.empty:
         return {"epsilons": [], "rows": []}
-    epsilons = sorted({*EPSILONS, chosen["epsilon"]})
+    epsilons = sorted({*counts["epsilon"], chosen["epsilon"]})
     rows = []
-    for top_k in sorted({*TOP_KS, chosen["top_k"]}):
+    for top_k in sorted({*counts["top_k"], chosen["top_k"]}):
         cells = []
         for epsilon in epsilons:
-            of = counts[(counts["top_k"] == top_k) & (counts["epsilon"] == epsilon)].sort_values("mood")
-            total = int(of["songs"].sum())
-            shares = [f"{n / total:.0%} {mood}" for mood, n in zip(of["mood"], of["songs"], strict=True)]
-            here = top_k == chosen["top_k"] and epsilon == chosen["epsilon"]
-            cells.append({"songs": total, "shares": ", ".join(shares), "chosen": here})
+            moods = counts[(counts["top_k"] == top_k) & (counts["epsilon"] == epsilon)].sort_values("mood")
+            total = int(moods["songs"].sum())
+            songs = zip(moods["mood"], moods["songs"], strict=True)
+            shares = [f"{n / total:.0%} {mood}" for mood, n in songs]
+            is_chosen = top_k == chosen["top_k"] and epsilon == chosen["epsilon"]
+            cells.append({"songs": total, "shares": ", ".join(shares), "chosen": is_chosen})
         rows.append((int(top_k), cells))
     return {"epsilons": [float(epsilon) for epsilon in epsilons], "rows": rows}
 
 
 def retrieval_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of the table of rankings: chance first."""
+    """The metrics of rankings, chance first."""
     return _in_order(metrics, _RETRIEVAL_ORDER)
 
 
 def _in_order(rows: pd.DataFrame, models: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows in the order of those models; others after them, by name."""
+    """Rows in the order of these models, and then of the names of other models."""
     places = {model: place for place, model in enumerate(models)}
     records = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
     return sorted(records, key=lambda row: (places.get(row["model"], len(places)), row["model"]))

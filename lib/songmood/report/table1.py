@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from songmood.models import PAPER
-from songmood.models.reproduction import BESIDE
-from songmood.report import figures, words
+from songmood.models.catalog import PAPER, REFERENCE
+from songmood.report.curves import learning_curve, optimizer_figures
+from songmood.report.templates import fill
 
 
 def render_table1(
@@ -18,7 +18,7 @@ def render_table1(
     curves: Sequence[Mapping[str, Any]],
     manifest: Mapping[str, Any],
 ) -> str:
-    """The page, from what songmood.models.reproduction shows and the run's manifest."""
+    """The page, from the results of `reproduce` and the run's manifest."""
     points = pd.DataFrame(
         [
             (unit["optimizer"], unit["rate"], unit["seed"], *point)
@@ -27,18 +27,17 @@ def render_table1(
         ],
         columns=["optimizer", "rate", "seed", "step", "loss", "split"],
     )
-    asked = manifest["settings"]["reproduce"]
-    return words.fill(
+    reproduce, train = manifest["settings"]["reproduce"], manifest["settings"]["train"]
+    accuracies = pd.DataFrame(learning, columns=["model", "seed", "songs", "accuracy"])
+    return fill(
         "table1.html.j2",
         run=manifest,
-        folds=asked["folds"],
-        seeds=asked["seeds"],
-        everyone=round(asked["folds"] * manifest["settings"]["train"]["test_share"], 1) == 1,
-        split_by=manifest["settings"]["train"]["split_by"],
-        beside=BESIDE,
+        folds=reproduce["folds"],
+        seeds=reproduce["seeds"],
+        all_tested=round(reproduce["folds"] * train["test_share"], 1) == 1,
+        split_by=train["split_by"],
+        reference=REFERENCE,
         rows=[{**row, "paper": PAPER.get(row["model"], (None,) * 3)} for row in rows],
-        learning=figures.learning_curve(
-            pd.DataFrame(learning, columns=["model", "seed", "songs", "accuracy"])
-        ),
-        optimizers=figures.optimizer_curves(points),
+        learning=learning_curve(accuracies),
+        optimizers=optimizer_figures(points),
     )
