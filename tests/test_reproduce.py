@@ -18,7 +18,7 @@ from conftest import ROOT
 from songmood.audio import AUDIO_FEATURES
 from songmood.engine.errors import UserError
 from songmood.engine.store import Store
-from songmood.report.figures import optimizer_curves
+from songmood.report.curves import optimizer_figures
 from songmood.report.table1 import render_table1
 from songmood.settings import Settings
 from songmood.steps.reproduce import (
@@ -266,7 +266,7 @@ def test_seeds_of_unlike_epochs_meet_in_a_point() -> None:
         for seed, step in ((1, 19), (2, 18), (1, 38), (2, 36))
     ]
     points = pd.DataFrame(rows, columns=["optimizer", "rate", "seed", "step", "loss", "split"])
-    _, validation = optimizer_curves(points)
+    _, validation = optimizer_figures(points)
     (_, line) = json.loads(validation["figure"].unescape())["data"]
     assert line["x"] == [18, 37]
     assert line["y"] == [0.65, 0.65]
@@ -280,7 +280,7 @@ def test_the_page_shows_table_curve_and_optimizers(done: tuple[Units, list[str]]
     page = render_table1(rows, learning, curves, run)
     assert "<b>r</b>" not in page
     charts = re.findall(r'<div class="chart" role="img" aria-label="([^"]+)">', page)
-    assert charts == ["accuracy against number of songs", "train loss", "validation loss"]
+    assert charts == ["accuracy by number of training songs", "train loss", "validation loss"]
     found = [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page)]
     (band, line) = found[0]["data"]
     accuracies = [row["accuracy"] for row in learning]
@@ -288,10 +288,10 @@ def test_the_page_shows_table_curve_and_optimizers(done: tuple[Units, list[str]]
     assert band["fill"] == "toself"
     cells = re.sub(r"<[^>]+>", " ", page[page.index("<h2>Models") : page.index("<h2>Learning")]).split()
     assert "76.4%" in cells
-    assert "Every song is tested once a seed" in page
+    assert "Every song is tested once for each seed" in page
     half = {**run, "settings": {**run["settings"], "reproduce": {**run["settings"]["reproduce"], "folds": 2}}}
     assert "Every song" not in render_table1(rows, learning, curves, half)
     assert "None" not in cells
     empty = render_table1([], [], [], run)
-    assert "None was asked for" in empty
-    assert "None were asked for" in empty
+    assert "No learning curve was requested" in empty
+    assert "No optimizers were requested" in empty
