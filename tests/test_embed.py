@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,27 +10,34 @@ from pyspark.sql import DataFrame, SparkSession
 
 from conftest import as_rows
 from songmood.encoder.files import encoder_id
+from songmood.engine.errors import explain
+from songmood.engine.spark import ship
 from songmood.settings import Settings
 from songmood.steps.embed import embed_lyrics
 from songmood.tables import EMBEDDINGS, LYRICS
 from tiny_encoder import WIDTH, write_tiny_encoder
 
+MakeLyrics = Callable[[dict[str, str | None]], DataFrame]
+
 
 @pytest.fixture(scope="module")
 def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_tiny_encoder(tmp_path_factory.mktemp("tiny_embed"))
-    spark.sparkContext.addFile(str(folder), recursive=True)
+    ship(spark, folder)
     return folder
 
 
-def lyrics(spark: SparkSession, texts: dict[str, str | None]) -> DataFrame:
-    rows = [(song_id, text, "files", None, None, None, None) for song_id, text in texts.items()]
-    return spark.createDataFrame(rows, LYRICS.schema)
+@pytest.fixture
+def lyrics(table: Callable[..., DataFrame]) -> MakeLyrics:
+    """The table lyrics, from texts by song_id."""
+    return lambda texts: table(
+        LYRICS, *({"song_id": song_id, "lyrics": text} for song_id, text in texts.items()), source="files"
+    )
 
 
-def test_a_row_for_each_song_with_words(spark: SparkSession, settings: Settings, folder: Path) -> None:
+def test_a_row_for_each_song_with_words(lyrics: MakeLyrics, settings: Settings, folder: Path) -> None:
     texts = {"a": "sun dance", "b": None, "c": "", "d": " \n", "e": "rain tears", "f": "sun dance"}
-    result = embed_lyrics(lyrics(spark, texts), folder.name, encoder_id(folder), settings.encoder)
+    result = embed_lyrics(lyrics(texts), folder.name, encoder_id(folder), settings.encoder)
     rows = {row["song_id"]: row for row in as_rows(result)}
     assert sorted(rows) == ["a", "e", "f"]
     assert result.columns == EMBEDDINGS.column_names
@@ -40,18 +48,31 @@ def test_a_row_for_each_song_with_words(spark: SparkSession, settings: Settings,
     assert {row["model_id"] for row in rows.values()} == {encoder_id(folder)}
 
 
-def test_order_and_partitions_change_nothing(spark: SparkSession, settings: Settings, folder: Path) -> None:
-    texts = {f"s{i}": "sun " * (i % 5 + 1) + "rain" for i in range(20)}
-    plain = as_rows(embed_lyrics(lyrics(spark, texts), folder.name, "m", settings.encoder))
-    shuffled = lyrics(spark, dict(reversed(texts.items()))).repartition(5)
+def test_order_and_partitions_change_nothing(lyrics: MakeLyrics, settings: Settings, folder: Path) -> None:
+    texts: dict[str, str | None] = {f"s{i}": "sun " * (i % 5 + 1) + "rain" for i in range(20)}
+    embedded = as_rows(embed_lyrics(lyrics(texts), folder.name, "m", settings.encoder))
+    shuffled = lyrics(dict(reversed(texts.items()))).repartition(5)
     again = as_rows(embed_lyrics(shuffled, folder.name, "m", settings.encoder))
     by_id = {row["song_id"]: row["embedding"] for row in again}
-    assert len(plain) == len(by_id) == 20
-    for row in plain:
+    assert len(embedded) == len(by_id) == 20
+    for row in embedded:
         assert row["embedding"] == pytest.approx(by_id[row["song_id"]], abs=1e-6)
 
 
-def test_no_lyrics(spark: SparkSession, settings: Settings, folder: Path) -> None:
-    result = embed_lyrics(lyrics(spark, {}), folder.name, "m", settings.encoder)
+def test_no_lyrics(lyrics: MakeLyrics, settings: Settings, folder: Path) -> None:
+    result = embed_lyrics(lyrics({}), folder.name, "m", settings.encoder)
     assert result.collect() == []
     assert [field.dataType for field in result.schema] == [c.type for c in EMBEDDINGS.columns]
+
+
+def test_an_encoder_that_does_not_load_in_a_worker_is_named_in_one_line(
+    spark: SparkSession, lyrics: MakeLyrics, settings: Settings, tmp_path: Path
+) -> None:
+    broken = write_tiny_encoder(tmp_path)
+    (broken / "tokenizer.json").write_text("{")
+    encoder = settings.encoder.model_copy(update={"model": "some/encoder"})
+    with pytest.raises(Exception, match="does not load") as caught:
+        embed_lyrics(lyrics({"a": "sun"}), ship(spark, broken), "m", encoder).collect()
+    message = explain(caught.value)
+    assert message.startswith("the encoder some/encoder does not load")
+    assert message.endswith("set encoder.model to another encoder")

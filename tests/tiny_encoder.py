@@ -1,4 +1,4 @@
-"""A BERT of two small layers with random weights, for tests that need an encoder but not a good one."""
+"""A BERT of two small layers with random weights, for tests that need any encoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDTH = 32
 
 
 def write_tiny_encoder(folder: Path, pooler: bool = True) -> Path:
-    """Write the encoder and its tokenizer, which knows the words above, to a folder."""
+    """Write the encoder and its tokenizer to a folder. Its vocabulary are the words above."""
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *HAPPY, *SAD, *NEUTRAL]
     tokenizer = Tokenizer(WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
@@ -33,16 +33,16 @@ def write_tiny_encoder(folder: Path, pooler: bool = True) -> Path:
         model_max_length=64,
     ).save_pretrained(folder)
     torch.manual_seed(0)
-    settings = BertConfig(
+    config = BertConfig(
         vocab_size=len(words),
         hidden_size=WIDTH,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=64,
-        initializer_range=0.5,  # the usual 0.02 makes all words nearly alike while nothing is trained
+        initializer_range=0.5,  # with the usual 0.02 untrained words are all alike
     )
-    model = BertModel(settings)
+    model = BertModel(config)
     if not pooler:
         model.pooler = None
     model.save_pretrained(folder)

