@@ -1,7 +1,10 @@
-"""topics: topics of lyrics, fitted on a bounded sample on the driver, inferred on executors.
+"""topics: topics of lyrics, fitted on a bounded sample, inferred for every song on executors.
 
-search.py       the search for the model, the choice, and the tables
-model.py        what every topic model is and does
+search.py       the sample, the vocabularies, and the choice of the most coherent model
+candidates.py   the models of the search, fitted on executors
+coherence.py    how good each of them is
+infer.py        the tables
+model.py        the interface of a topic model
 lda.py          gensim's LDA (paper 4)
 gsdmm.py        one topic for each song, for short texts (paper 7 names it)
 dense.py        topics where the encoder's embeddings are dense
@@ -31,10 +34,14 @@ class TopicTables(NamedTuple):
 def model_topics(
     tokens: DataFrame, embeddings: DataFrame, settings: TopicsSettings, seed: int
 ) -> TopicTables:
-    """The topic distribution of each song, and the search for the topic model."""
-    from songmood.steps.topics.search import fit_topics, infer_topics
+    """The topic weights of each song, the top terms of each topic, and the search for the topic model."""
+    from songmood.steps.topics.infer import infer_topics, list_candidates, list_terms
+    from songmood.steps.topics.search import fit_topics
 
     fitted = fit_topics(tokens, embeddings, settings, seed)
-    topics, terms, selection = infer_topics(tokens, embeddings, fitted, settings)
-    notes = Notes((fitted.problem,) if fitted.problem else ())
-    return TopicTables(topics, terms, selection, notes)
+    return TopicTables(
+        infer_topics(tokens, embeddings, fitted, settings),
+        list_terms(tokens.sparkSession, fitted, settings),
+        list_candidates(tokens.sparkSession, fitted),
+        Notes((fitted.problem,) if fitted.problem else ()),
+    )

@@ -1,4 +1,4 @@
-"""GSDMM: one topic a song, for short texts, by collapsed Gibbs sampling (Yin & Wang 2014; paper 7)."""
+"""GSDMM: one topic for each song, for short texts, by collapsed Gibbs sampling (Yin & Wang 2014; paper 7)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy.typing as npt
 from gensim.corpora import Dictionary
 from scipy.special import gammaln, logsumexp
 
-from songmood.steps.topics.model import Counts, Floats
+from songmood.steps.topics.model import Counts, Floats, Vocabulary
 
-ALPHA, BETA = 0.1, 0.1  # their section 4: how easily a song takes an empty topic, how much a new word costs
+ALPHA, BETA = 0.1, 0.1  # their section 4: the weight of an empty topic, and of a word that is new to a topic
 
 
 @dataclass(frozen=True)
 class Gsdmm:
-    """How many songs each topic has, and how often each word; (topics,) and (topics, words)."""
+    """The songs in each topic, (topics,), and how often it has each word, (topics, words)."""
 
     dictionary: Dictionary
     songs: Floats
@@ -26,7 +26,7 @@ class Gsdmm:
 
     @cached_property
     def sizes(self) -> Floats:
-        """How many words each topic has."""
+        """The number of words in each topic."""
         return np.asarray(self.words.sum(axis=1))
 
     def terms(self) -> Floats:
@@ -54,47 +54,45 @@ class Gsdmm:
         return total / words
 
 
-def fit(
-    counts: list[Counts], dictionary: Dictionary, topics: int, passes: int, min_songs: int, seed: int
-) -> Gsdmm | None:
-    """Deal songs to at most so many topics; those of fewer than `min_songs` songs are left out at the end.
+def fit(vocabulary: Vocabulary, topics: int, passes: int, min_songs: int, seed: int) -> Gsdmm | None:
+    """Assign songs to at most `topics` topics, and leave out those of fewer than `min_songs` songs.
 
-    None if no topic has as many. The largest topic comes first.
+    None if every topic is left out. The largest topic comes first.
     """
     random = np.random.default_rng(seed)
-    of = random.integers(topics, size=len(counts))
-    songs, words = np.zeros(topics), np.zeros((topics, len(dictionary)))
-    # how many words each topic has, kept beside `words`: adding them up for each song takes long
+    topic_of = random.integers(topics, size=len(vocabulary.counts))
+    songs, words = np.zeros(topics), np.zeros((topics, len(vocabulary.dictionary)))
+    # the number of words in each topic is kept beside `words`: summing them for each song takes long
     sizes = np.zeros(topics)
-    known = [_arrays(song) for song in counts]
-    for topic, (ids, times) in zip(of, known, strict=True):
+    counted = [_arrays(song) for song in vocabulary.counts]
+    for topic, (ids, times) in zip(topic_of, counted, strict=True):
         songs[topic] += 1
         words[topic, ids] += times
         sizes[topic] += times.sum()
     for _ in range(passes):
-        for song, (ids, times) in enumerate(known):
-            songs[of[song]] -= 1
-            words[of[song], ids] -= times
-            sizes[of[song]] -= times.sum()
+        for song, (ids, times) in enumerate(counted):
+            songs[topic_of[song]] -= 1
+            words[topic_of[song], ids] -= times
+            sizes[topic_of[song]] -= times.sum()
             logs = _log_odds((ids, times), songs, words, sizes)
             chances = np.cumsum(np.exp(logs - logs.max()))
-            of[song] = int(np.searchsorted(chances, random.random() * chances[-1]))
-            songs[of[song]] += 1
-            words[of[song], ids] += times
-            sizes[of[song]] += times.sum()
+            topic_of[song] = int(np.searchsorted(chances, random.random() * chances[-1]))
+            songs[topic_of[song]] += 1
+            words[topic_of[song], ids] += times
+            sizes[topic_of[song]] += times.sum()
     by_size = np.argsort(-words.sum(axis=1), kind="stable")
     order = [int(topic) for topic in by_size if songs[topic] >= min_songs]
-    return Gsdmm(dictionary, songs[order], words[order]) if order else None
+    return Gsdmm(vocabulary.dictionary, songs[order], words[order]) if order else None
 
 
 def _log_odds(
     song: tuple[npt.NDArray[np.int64], Floats], songs: Floats, words: Floats, sizes: Floats
 ) -> Floats:
-    """Logarithm of their equation 4, but for a constant: how well a song fits each topic."""
+    """The logarithm of their equation 4, up to a constant: how well a song fits each topic."""
     ids, times = song
-    known = words[:, ids] + BETA
+    smoothed = words[:, ids] + BETA
     size = sizes + words.shape[1] * BETA
-    gain = (gammaln(known + times) - gammaln(known)).sum(axis=1)
+    gain = (gammaln(smoothed + times) - gammaln(smoothed)).sum(axis=1)
     return np.asarray(np.log(songs + ALPHA) + gain - (gammaln(size + times.sum()) - gammaln(size)))
 
 

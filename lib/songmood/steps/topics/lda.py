@@ -10,7 +10,7 @@ import numpy as np
 from gensim.corpora import Dictionary
 from gensim.models import LdaModel
 
-from songmood.steps.topics.model import Counts, Floats
+from songmood.steps.topics.model import Counts, Floats, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Lda:
     def perplexity(self, held_out: list[Counts], fitted_songs: int) -> float | None:
         """gensim's per-word log bound.
 
-        The topics' own part of the bound is shared by all the songs they were fitted on, as gensim has
-        it while it learns (total_docs), so that the figure does not hang on how many were held out.
+        The topics' own part of the bound is shared by all the songs that they were fitted on, as gensim
+        has it while it learns (total_docs), so that the figure does not depend on the number of songs
+        held out.
         """
         return float(self.model.log_perplexity(held_out, total_docs=fitted_songs))
 
 
 def fit(
-    counts: list[Counts],
-    dictionary: Dictionary,
+    vocabulary: Vocabulary,
     topics: int,
     alpha: str | float,
     eta: str | float,
@@ -54,12 +54,12 @@ def fit(
     starts: int,
     seed: int,
 ) -> Lda:
-    """Of so many random starts, the one that explains the songs best; its topics, largest first."""
+    """Of `starts` random starts, the one that explains the songs best; its topics, largest first."""
     fits = [
         LdaModel(
-            counts,
+            vocabulary.counts,
             num_topics=topics,
-            id2word=dictionary,
+            id2word=vocabulary.dictionary,
             passes=passes,
             alpha=alpha,
             eta=eta,
@@ -68,9 +68,9 @@ def fit(
         )
         for start in range(starts)
     ]
-    lda = max(fits, key=lambda one: one.log_perplexity(counts))
+    lda = max(fits, key=lambda start: start.log_perplexity(vocabulary.counts))
     order = np.argsort(-lda.state.sstats.sum(axis=1), kind="stable")
     lda.state.sstats = lda.state.sstats[order]
     lda.alpha = lda.alpha[order]
     lda.sync_state()
-    return Lda(dictionary, lda, seed)
+    return Lda(vocabulary.dictionary, lda, seed)
