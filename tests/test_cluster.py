@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -13,29 +13,30 @@ from sklearn.manifold import trustworthiness
 from conftest import ROOT, as_rows
 from songmood.audio import AUDIO_FEATURES
 from songmood.settings import Settings, load_settings
-from songmood.steps.cluster import Clustering, assign_clusters, cluster_selection, fit_clusters, song_features
+from songmood.steps.cluster.assign import Clustering, assign_clusters, list_candidates
+from songmood.steps.cluster.features import song_features
+from songmood.steps.cluster.fit import fit_clusters
 from songmood.tables import AUDIO, CLUSTER_SELECTION, CLUSTERS, EMBEDDINGS, MOODS
 
 SIZES = (40, 30, 20)  # three blobs of songs
 
 
-def moods_frame(spark: SparkSession, hidden: dict[str, list[float] | None]) -> DataFrame:
-    rows = [(song_id, "happy", None, None, vector, "h", "m") for song_id, vector in hidden.items()]
-    return spark.createDataFrame(rows, MOODS.schema)
+MakeTable = Callable[..., DataFrame]
+Vectors = dict[str, list[float]]
+DISCRETE = {"key": 0, "mode": 0, "time_signature": 4}
 
 
-def audio_frame(spark: SparkSession, song_ids: list[str]) -> DataFrame:
-    rows = [
-        (song_id, *(0 if name in ("key", "mode") else 4 if name == "time_signature" else 0.5
-                    for name in AUDIO_FEATURES), "file")
-        for song_id in song_ids
-    ]  # fmt: skip
-    return spark.createDataFrame(rows, AUDIO.schema)
+def features_of(table: MakeTable, hidden: Vectors, with_audio: Iterable[str] = ()) -> DataFrame:
+    """The features of songs with these hidden layers; some of them have audio features, all the same."""
+    moods = table(MOODS, *({"song_id": song_id, "hidden": vector} for song_id, vector in hidden.items()))
+    audio = {name: DISCRETE.get(name, 0.5) for name in AUDIO_FEATURES}
+    audio_features = table(AUDIO, *({"song_id": song_id, **audio} for song_id in with_audio))
+    return song_features(moods, "hidden", audio_features)
 
 
-def blobs() -> dict[str, list[float] | None]:
+def blobs() -> Vectors:
     rng = np.random.default_rng(3)
-    songs: dict[str, list[float] | None] = {}
+    songs: Vectors = {}
     for blob, size in enumerate(SIZES):
         center = np.eye(3)[blob] * 20
         for i in range(size):
@@ -44,10 +45,9 @@ def blobs() -> dict[str, list[float] | None]:
 
 
 @pytest.fixture(scope="module")
-def features(spark: SparkSession) -> DataFrame:
+def features(table: MakeTable) -> DataFrame:
     hidden = blobs()
-    # every other song has audio features
-    return song_features(moods_frame(spark, hidden), "hidden", audio_frame(spark, list(hidden)[::2]))
+    return features_of(table, hidden, with_audio=list(hidden)[::2])
 
 
 SETTINGS = ("cluster.k_candidates=[2, 3, 9, 50]", "cluster.min_cluster_songs=3", "cluster.neighbors=8")
@@ -70,12 +70,12 @@ def test_the_map_keeps_neighbors_together(fitted: Clustering) -> None:
 
 
 def test_k_is_the_number_of_blobs_and_too_large_a_k_is_not_tried(
-    features: DataFrame, fitted: Clustering
+    spark: SparkSession, fitted: Clustering
 ) -> None:
-    selection = cluster_selection(features, fitted)
+    selection = list_candidates(spark, fitted)
     assert selection.schema == CLUSTER_SELECTION.schema
     rows = as_rows(selection)
-    assert [row["k"] for row in rows] == [2, 3, 9]  # 50 would leave 1.8 songs a cluster
+    assert [row["k"] for row in rows] == [2, 3, 9]  # 50 would leave 1.8 songs for each cluster
     assert [row["k"] for row in rows if row["chosen"]] == [3]
     assert rows[0]["distortion"] > rows[1]["distortion"] > rows[2]["distortion"] > 0
 
@@ -110,49 +110,50 @@ def test_songs_beyond_the_sample_land_in_their_blob(
     assert len(sampled.song_ids) == 45
     placed = assign_clusters(features, sampled)
     assert placed.schema == CLUSTERS.schema
-    table = placed.toPandas()
-    assert len(table) == sum(SIZES)
-    assert table.groupby(table["song_id"].str[0])["cluster"].nunique().eq(1).all()
-    assert table["cluster"].nunique() == 3
-    assert all(len(place) == settings.dimensions for place in table["umap"])
-    # where a song is put does not depend on its batch
+    clusters = placed.toPandas()
+    assert len(clusters) == sum(SIZES)
+    assert clusters.groupby(clusters["song_id"].str[0])["cluster"].nunique().eq(1).all()
+    assert clusters["cluster"].nunique() == 3
+    assert all(len(place) == settings.dimensions for place in clusters["umap"])
+    # the place of a song does not depend on its batch
     assert as_rows(assign_clusters(features.repartition(5), sampled)) == as_rows(placed)
 
 
 @pytest.mark.parametrize(("n", "part"), [(0, "no song"), (3, "one cluster"), (12, "neighbors")])
-def test_few_songs_are_clustered_and_said_to_be_few(
-    spark: SparkSession, settings: Settings, n: int, part: str
+def test_a_few_songs_are_clustered_with_a_warning(
+    spark: SparkSession, table: MakeTable, settings: Settings, n: int, part: str
 ) -> None:
-    hidden: dict[str, list[float] | None] = {f"s{i:02}": [float(i), i * i / 7] for i in range(n)}
-    songs = song_features(moods_frame(spark, hidden), "hidden", audio_frame(spark, []))
+    hidden: Vectors = {f"s{i:02}": [float(i), i * i / 7] for i in range(n)}
+    songs = features_of(table, hidden)
     fitted = fit_clusters(songs, settings.cluster, seed=7)
     assert part in fitted.notes[0]
-    table = assign_clusters(songs, fitted).toPandas()
-    assert sorted(table["song_id"]) == sorted(hidden)
-    assert set(table["cluster"]) <= {0}  # base.yaml asks for ten songs a cluster
-    assert table[["x", "y"]].notna().all().all()
-    assert [row["chosen"] for row in as_rows(cluster_selection(songs, fitted))] == [True] * (n > 0)
+    clusters = assign_clusters(songs, fitted).toPandas()
+    assert sorted(clusters["song_id"]) == sorted(hidden)
+    assert set(clusters["cluster"]) <= {0}  # base.yaml requires ten songs for each cluster
+    assert clusters[["x", "y"]].notna().all().all()
+    assert [row["chosen"] for row in as_rows(list_candidates(spark, fitted))] == [True] * (n > 0)
 
 
 def test_plain_embeddings_serve_where_there_is_no_model(
-    spark: SparkSession, make_settings: Callable[..., Settings]
+    table: MakeTable, make_settings: Callable[..., Settings]
 ) -> None:
-    rows = [(song_id, vector, "h", "m") for song_id, vector in blobs().items()]
-    rows.append(("nothing", None, "h", "m"))
+    rows = [{"song_id": song_id, "embedding": vector} for song_id, vector in blobs().items()]
+    audio = {name: DISCRETE.get(name, 0.5) for name in AUDIO_FEATURES}
     songs = song_features(
-        spark.createDataFrame(rows, EMBEDDINGS.schema), "embedding", audio_frame(spark, ["nothing"])
+        table(EMBEDDINGS, *rows, {"song_id": "nothing"}),
+        "embedding",
+        table(AUDIO, song_id="nothing", **audio),
     )
     fitted = fit_clusters(songs, make_settings(*SETTINGS).cluster, seed=7)
-    table = assign_clusters(songs, fitted).toPandas()
-    assert len(table) == sum(SIZES) + 1
-    blob_songs = table[table["song_id"] != "nothing"]
+    clusters = assign_clusters(songs, fitted).toPandas()
+    assert len(clusters) == sum(SIZES) + 1
+    blob_songs = clusters[clusters["song_id"] != "nothing"]
     assert blob_songs.groupby(blob_songs["song_id"].str[0])["cluster"].nunique().eq(1).all()
 
 
-def test_songs_all_alike_are_one_cluster(spark: SparkSession, make_settings: Callable[..., Settings]) -> None:
-    hidden: dict[str, list[float] | None] = {f"s{i}": [1.0, 2.0] for i in range(30)}
-    songs = song_features(moods_frame(spark, hidden), "hidden", audio_frame(spark, []))
+def test_equal_songs_all_get_a_place(table: MakeTable, make_settings: Callable[..., Settings]) -> None:
+    songs = features_of(table, {f"s{i}": [1.0, 2.0] for i in range(30)})
     fitted = fit_clusters(songs, make_settings(*SETTINGS).cluster, seed=7)
-    table = assign_clusters(songs, fitted).toPandas()
-    assert len(table) == 30
-    assert np.isfinite(np.stack(table["umap"])).all()
+    clusters = assign_clusters(songs, fitted).toPandas()
+    assert len(clusters) == 30
+    assert np.isfinite(np.stack(clusters["umap"])).all()

@@ -1,4 +1,14 @@
-"""cluster: groups of songs that are alike, and a map of all songs (paper 6)."""
+"""cluster: groups of songs that are alike, and a map of all songs (paper section 6, figures 2 and A.4).
+
+A song's features are the final model's hidden layer and the audio features, or, without a model, the
+plain encoder's embedding in place of the hidden layer. UMAP brings them to ten dimensions, where K-Means
+groups them, and to two for the map.
+
+features.py     the numbers that UMAP sees of a song
+fit.py          UMAP and K-Means, on the driver, on a bounded sample
+assign.py       the place and cluster of every song, on executors
+__init__.py     the step
+"""
 
 from __future__ import annotations
 
@@ -28,13 +38,10 @@ def cluster_songs(
     seed: int,
     rows: Mapping[str, int],
 ) -> Clustered:
-    """The tables `clusters` and `cluster_selection`, by the mood model or, without one, by the plain encoder."""
-    from songmood.steps.cluster.clusters import (
-        assign_clusters,
-        cluster_selection,
-        fit_clusters,
-        song_features,
-    )
+    """The tables `clusters` and `cluster_selection`."""
+    from songmood.steps.cluster.assign import assign_clusters, list_candidates
+    from songmood.steps.cluster.features import song_features
+    from songmood.steps.cluster.fit import fit_clusters
 
     warnings: tuple[str, ...] = ()
     if rows["moods"]:
@@ -47,6 +54,6 @@ def cluster_songs(
     fitted = fit_clusters(features, settings, seed)
     return Clustered(
         assign_clusters(features, fitted),
-        cluster_selection(features, fitted),
+        list_candidates(features.sparkSession, fitted),
         Notes((*warnings, *fitted.notes)),
     )
