@@ -13,17 +13,27 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from conftest import ROOT, as_rows
 from songmood.settings import Settings, load_settings
-from songmood.steps import recommend
+from songmood.steps.recommend.compare import (
+    compare_songs,
+    embedding_vectors,
+    hidden_vectors,
+    name_songs,
+)
+from songmood.steps.recommend.explain import explain_recommendations
+from songmood.steps.recommend.precision import held_out_songs, measure_precision
+from songmood.steps.recommend.rank import rerank
 from songmood.tables import (
     CLUSTERS,
     DEDUPED,
     EMBEDDINGS,
-    LYRIC_INDEX,
     MODEL_PREDICTIONS,
     MOODS,
     RECOMMENDATIONS,
     RETRIEVAL_METRICS,
+    SONG_TERMS,
 )
+
+MakeTable = Callable[..., DataFrame]
 
 WORDS = [
     "river",
@@ -50,45 +60,35 @@ def weights_of(n: int, seed: int = 1) -> pd.DataFrame:
     """Songs by words, each row of length 1, about half of the words in each song."""
     rng = np.random.default_rng(seed)
     raw = rng.uniform(0.2, 1, (n, len(WORDS))) * (rng.random((n, len(WORDS))) < 0.5)
-    raw[:, 0] += 0.1  # no song without words
+    raw[:, 0] += 0.1  # every song has a word
     return pd.DataFrame(
         raw / np.linalg.norm(raw, axis=1, keepdims=True), index=[song_id(i) for i in range(n)], columns=WORDS
     )
 
 
-def index_frame(spark: SparkSession, weights: pd.DataFrame) -> DataFrame:
+def song_terms(table: MakeTable, weights: pd.DataFrame) -> DataFrame:
     rows = []
-    for word in weights.columns:
-        column = weights[word][weights[word] > 0].sort_values(ascending=False)
-        postings = [(song, 1, float(weight)) for song, weight in column.items()]
-        rows.append((word, len(postings), 1.0, postings))
-    return spark.createDataFrame([row for row in rows if row[1]], LYRIC_INDEX.schema)
+    for song, row in weights.iterrows():
+        words = row[row > 0].sort_index()
+        rows.append({"song_id": song, "terms": list(words.index), "weights": [float(w) for w in words]})
+    return table(SONG_TERMS, *rows)
 
 
-def deduped_frame(spark: SparkSession, names: dict[str, tuple[str | None, str | None]]) -> DataFrame:
-    rows = [
-        {"song_id": song, "artist": artist, "title": title, "version_count": 1}
-        for song, (artist, title) in names.items()
-    ]
-    return spark.createDataFrame(
-        [tuple(row.get(name) for name in DEDUPED.column_names) for row in rows], DEDUPED.schema
-    )
+def named(table: MakeTable, names: dict[str, tuple[str | None, str | None]]) -> DataFrame:
+    """The table deduped, from artists and titles by song_id."""
+    rows = ({"song_id": s, "artist": artist, "title": title} for s, (artist, title) in names.items())
+    return table(DEDUPED, *rows, version_count=1)
 
 
-def moods_frame(spark: SparkSession, hidden: dict[str, Any], moods: dict[str, str]) -> DataFrame:
-    rows = [(song, moods[song], None, None, vector, "h", "m") for song, vector in hidden.items()]
-    return spark.createDataFrame(rows, MOODS.schema)
-
-
-def clusters_frame(spark: SparkSession, clusters: dict[str, int]) -> DataFrame:
-    rows = [(song, cluster, 0.0, 0.0, [0.0]) for song, cluster in clusters.items()]
-    return spark.createDataFrame(rows, CLUSTERS.schema)
+def moods_table(table: MakeTable, hidden: dict[str, Any], moods: dict[str, str]) -> DataFrame:
+    rows = ({"song_id": song, "mood": moods[song], "hidden": vector} for song, vector in hidden.items())
+    return table(MOODS, *rows)
 
 
 class Corpus:
     """Thirty songs; s00 and s01 are one song under two ids."""
 
-    def __init__(self, spark: SparkSession) -> None:
+    def __init__(self, table: MakeTable) -> None:
         rng = np.random.default_rng(2)
         self.weights = weights_of(N)
         self.hidden = {song: [float(v) for v in rng.normal(size=5)] for song in self.weights.index}
@@ -99,12 +99,13 @@ class Corpus:
         }
         names["s01"] = ("ARTIST 0", "song 0 (2011 Remaster)")
         names["s02"] = names["s03"] = (None, None)  # unknown names are not the same name
-        self.index = index_frame(spark, self.weights)
-        self.deduped = deduped_frame(spark, names)
-        self.moods_table = moods_frame(spark, self.hidden, self.moods)
-        self.clusters_table = clusters_frame(spark, self.clusters)
-        self.vectors = recommend.hidden_vectors(self.moods_table)
-        self.songs = recommend.weigh_songs(self.index, self.deduped)
+        self.song_terms = song_terms(table, self.weights)
+        self.deduped = named(table, names)
+        self.moods_table = moods_table(table, self.hidden, self.moods)
+        rows = ({"song_id": song, "cluster": cluster} for song, cluster in self.clusters.items())
+        self.clusters_table = table(CLUSTERS, *rows, x=0.0, y=0.0, umap=[0.0])
+        self.vectors = hidden_vectors(self.moods_table)
+        self.songs = name_songs(self.song_terms, self.deduped)
 
     def oracle(self, weight: float, top_n: int) -> dict[str, list[tuple[str, float, float, float]]]:
         """Each song's best by scikit-learn: song_id, score, lexical, semantic."""
@@ -123,8 +124,8 @@ class Corpus:
 
 
 @pytest.fixture(scope="module")
-def corpus(spark: SparkSession) -> Corpus:
-    return Corpus(spark)
+def corpus(table: MakeTable) -> Corpus:
+    return Corpus(table)
 
 
 @pytest.fixture(scope="module")
@@ -134,15 +135,15 @@ def base() -> Settings:
 
 @pytest.fixture(scope="module")
 def recommended(corpus: Corpus, base: Settings) -> pd.DataFrame:
-    pairs = recommend.compare_songs(corpus.songs, [corpus.vectors], base.recommend)
-    ranked = recommend.rerank(pairs, base.recommend.semantic_weight, base.recommend.top_n)
-    table = recommend.explain(ranked, corpus.songs, corpus.moods_table, corpus.clusters_table)
-    assert set(table.columns) == set(RECOMMENDATIONS.column_names)
-    rows: pd.DataFrame = table.toPandas().sort_values(["seed_song_id", "rank"], ignore_index=True)
+    pairs = compare_songs(corpus.songs, N, [corpus.vectors], base.recommend)
+    ranked = rerank(pairs, base.recommend.semantic_weight, base.recommend.top_n)
+    explained = explain_recommendations(ranked, corpus.song_terms, corpus.moods_table, corpus.clusters_table)
+    assert set(explained.columns) == set(RECOMMENDATIONS.column_names)
+    rows: pd.DataFrame = explained.toPandas().sort_values(["seed_song_id", "rank"], ignore_index=True)
     return rows
 
 
-def test_songs_ranks_and_scores_are_those_of_scikit_learn(
+def test_ranks_and_scores_are_those_of_scikit_learn(
     corpus: Corpus, base: Settings, recommended: pd.DataFrame
 ) -> None:
     best = corpus.oracle(base.recommend.semantic_weight, base.recommend.top_n)
@@ -170,7 +171,7 @@ def test_shared_terms_have_the_largest_products(corpus: Corpus, recommended: pd.
         assert list(row.shared_terms) == [term for term, _ in best]
 
 
-def test_reasons_say_what_is_shared(corpus: Corpus, recommended: pd.DataFrame) -> None:
+def test_reasons_name_what_is_shared(corpus: Corpus, recommended: pd.DataFrame) -> None:
     seen = set()
     for row in recommended.itertuples():
         same_mood = corpus.moods[row.seed_song_id] == corpus.moods[row.song_id]
@@ -179,7 +180,7 @@ def test_reasons_say_what_is_shared(corpus: Corpus, recommended: pd.DataFrame) -
         expected = ["shares " + ", ".join(list(row.shared_terms)[:3])]
         expected += [f"both {corpus.moods[row.seed_song_id]}"] * same_mood + ["same cluster"] * same_cluster
         assert row.reason.split("; ")[:-1] == expected
-        assert row.reason.endswith(f"{row.semantic_score:.2f} alike to the mood model")
+        assert row.reason.endswith(f"; cosine {row.semantic_score:.2f} in the mood model")
         seen.add((same_mood, same_cluster))
     assert len(seen) == 4
 
@@ -187,14 +188,12 @@ def test_reasons_say_what_is_shared(corpus: Corpus, recommended: pd.DataFrame) -
 def test_blocks_order_and_partitions_change_nothing(
     spark: SparkSession, corpus: Corpus, base: Settings, make_settings: Callable[..., Settings]
 ) -> None:
-    whole = recommend.compare_songs(corpus.songs, [corpus.vectors], base.recommend)
-    shuffled = recommend.weigh_songs(
-        corpus.index.repartition(3, "term"), corpus.deduped.repartition(2, "song_id")
-    )
+    whole = compare_songs(corpus.songs, N, [corpus.vectors], base.recommend)
+    shuffled = name_songs(corpus.song_terms.repartition(3, "terms"), corpus.deduped.repartition(2, "song_id"))
     spark.conf.set("spark.sql.shuffle.partitions", "3")
     try:
-        blocks = recommend.compare_songs(
-            shuffled, [corpus.vectors], make_settings("recommend.block_songs=12").recommend
+        blocks = compare_songs(
+            shuffled, N, [corpus.vectors], make_settings("recommend.block_songs=12").recommend
         )
         assert as_rows(blocks) == as_rows(whole)
     finally:
@@ -205,7 +204,7 @@ def test_few_query_terms_bound_the_candidates_and_scores_stay_whole_cosines(
     corpus: Corpus, make_settings: Callable[..., Settings]
 ) -> None:
     settings = make_settings("recommend.query_terms=2", "recommend.candidates=4").recommend
-    pairs = recommend.compare_songs(corpus.songs, [corpus.vectors], settings).toPandas()
+    pairs = compare_songs(corpus.songs, N, [corpus.vectors], settings).toPandas()
     assert pairs.groupby("seed_song_id").size().max() == 4
     for row in pairs.itertuples():
         seed, song = corpus.weights.loc[row.seed_song_id], corpus.weights.loc[row.song_id]
@@ -215,56 +214,49 @@ def test_few_query_terms_bound_the_candidates_and_scores_stay_whole_cosines(
 
 
 def test_equal_scores_go_by_song_id_and_a_missing_vector_counts_as_nothing(
-    spark: SparkSession, base: Settings
+    table: MakeTable, base: Settings
 ) -> None:
-    weights = pd.DataFrame(1.0, index=["d", "b", "c", "a"], columns=["rain"])
-    songs = recommend.weigh_songs(
-        index_frame(spark, weights), deduped_frame(spark, {song: ("A", song) for song in weights.index})
-    )
-    rows = [("a", [1.0, 0.0], "h", "m"), ("b", [1.0, 0.0], "h", "m"), ("c", [0.0, 0.0], "h", "m")]
-    vectors = recommend.embedding_vectors(spark.createDataFrame(rows, EMBEDDINGS.schema))
-    pairs = recommend.compare_songs(songs, [vectors], base.recommend)
-    by_words = [
-        r["song_id"] for r in recommend.rerank(pairs, 0.0, 10).orderBy("seed_song_id", "rank").collect()
-    ]
+    terms = song_terms(table, pd.DataFrame(1.0, index=["d", "b", "c", "a"], columns=["rain"]))
+    songs = name_songs(terms, named(table, {song: ("A", song) for song in "abcd"}))
+    directions = {"a": [1.0, 0.0], "b": [1.0, 0.0], "c": [0.0, 0.0]}
+    rows = ({"song_id": song, "embedding": vector} for song, vector in directions.items())
+    vectors = embedding_vectors(table(EMBEDDINGS, *rows))
+    pairs = compare_songs(songs, 4, [vectors], base.recommend)
+    by_words = [r["song_id"] for r in rerank(pairs, 0.0, 10).orderBy("seed_song_id", "rank").collect()]
     assert "".join(by_words) == "bcd" + "acd" + "abd" + "abc"
-    ranked = as_rows(recommend.rerank(pairs, 0.5, 10).where("seed_song_id = 'a'"))
+    ranked = as_rows(rerank(pairs, 0.5, 10).where("seed_song_id = 'a'"))
     found = {row["song_id"]: (row["rank"], row["semantic_score"], row["score"]) for row in ranked}
     assert found == {"b": (1, 1.0, 1.0), "c": (2, None, 0.5), "d": (3, None, 0.5)}
-    explained = recommend.explain(
-        recommend.rerank(pairs, 0.5, 10), songs, spark.createDataFrame([], MOODS.schema),
-        spark.createDataFrame([], CLUSTERS.schema),
-    )  # fmt: skip
+    explained = explain_recommendations(rerank(pairs, 0.5, 10), terms, table(MOODS), table(CLUSTERS))
     reasons = {(r["seed_song_id"], r["song_id"]): r for r in explained.collect()}
-    assert reasons["a", "b"]["reason"] == "shares rain; 1.00 alike to the encoder"
+    assert reasons["a", "b"]["reason"] == "shares rain; cosine 1.00 in the encoder"
     assert reasons["a", "c"]["reason"] == "shares rain"
     assert reasons["a", "b"]["same_mood"] is None
     assert reasons["a", "b"]["same_cluster"] is None
 
 
-def test_precision_is_counted_among_held_out_songs_alone(
-    spark: SparkSession, corpus: Corpus, make_settings: Callable[..., Settings]
+def test_precision_is_measured_among_held_out_songs_only(
+    spark: SparkSession, table: MakeTable, corpus: Corpus, make_settings: Callable[..., Settings]
 ) -> None:
     settings = make_settings("recommend.semantic_weight=1").recommend
     held = [song_id(i) for i in range(16)]
     held_out = spark.createDataFrame(
         [(song, corpus.moods[song]) for song in held], "song_id string, mood string"
     )
-    # a model that knows the moods of the held-out songs, and holds the others to be all alike
-    knowing = {song: [1.0, 0.0] if corpus.moods[song] == "sad" else [0.0, 1.0] for song in held}
-    hidden = {song: knowing.get(song, [1.0, 1.0]) for song in corpus.weights.index}
-    rows = [(song, vector, "h", "m") for song, vector in corpus.hidden.items()]
+    # a model that sees the moods of the held-out songs, and no difference between the rest
+    perfect = {song: [1.0, 0.0] if corpus.moods[song] == "sad" else [0.0, 1.0] for song in held}
+    hidden = {song: perfect.get(song, [1.0, 1.0]) for song in corpus.weights.index}
+    rows = ({"song_id": song, "embedding": vector} for song, vector in corpus.hidden.items())
     models = [
-        recommend.embedding_vectors(spark.createDataFrame(rows, EMBEDDINGS.schema)),
-        recommend.hidden_vectors(moods_frame(spark, hidden, corpus.moods)),
+        embedding_vectors(table(EMBEDDINGS, *rows)),
+        hidden_vectors(moods_table(table, hidden, corpus.moods)),
     ]
-    table = recommend.measure_precision(corpus.songs, held_out, models, settings, seed=7)
-    assert table.schema == RETRIEVAL_METRICS.schema
-    metrics = {row["model"]: row for row in as_rows(table)}
+    measured = as_rows(measure_precision(corpus.songs, held_out, 16, models, settings, seed=7))
+    metrics = {row["model"]: row for row in measured}
     assert set(metrics) == {"chance", "tfidf", "tfidf + encoder", "tfidf + mood model"}
     # s00 and s01 are one song and cannot find each other; they differ in mood here
     assert metrics["chance"]["value"] == pytest.approx(7 / 15)
-    # 7 of 10 are of the seed's mood for each seed, since only 7 others are: the best there can be
+    # only 7 of the 10 can have the seed's mood, because only 7 more held-out songs have it
     assert metrics["tfidf + mood model"]["value"] == pytest.approx(0.7)
     assert metrics["tfidf + mood model"]["n_queries"] == 16
     for row in metrics.values():
@@ -272,11 +264,12 @@ def test_precision_is_counted_among_held_out_songs_alone(
         assert row["k"] == 10
         assert row["ci_low"] <= row["value"] <= row["ci_high"]
     assert [metrics[m]["semantic_weight"] for m in ("chance", "tfidf", "tfidf + encoder")] == [None, 0.0, 1.0]
-    shuffled = recommend.measure_precision(
-        corpus.songs.orderBy("weights"), held_out.repartition(3), models, settings, seed=7
+    shuffled = measure_precision(
+        corpus.songs.orderBy("weights"), held_out.repartition(3), 16, models, settings, seed=7
     )
-    assert as_rows(shuffled) == as_rows(table)
-    # the words' precision by hand
+    assert shuffled.schema == RETRIEVAL_METRICS.schema
+    assert as_rows(shuffled) == measured
+    # the precision of words alone, by hand
     lexical = pd.DataFrame(cosine_similarity(corpus.weights), corpus.weights.index, corpus.weights.index)
     by_hand = []
     for seed in held:
@@ -286,25 +279,23 @@ def test_precision_is_counted_among_held_out_songs_alone(
     assert metrics["tfidf"]["value"] == pytest.approx(float(np.mean(by_hand)))
 
 
-def test_held_out_songs_are_those_that_training_tested_on(spark: SparkSession) -> None:
-    rows = [
-        (model, song, split, mood, "sad", {"sad": 1.0}, None)
-        for model in ("majority", "fusion")
-        for song, split, mood in (("a", "test", "happy"), ("b", "validation", "sad"), ("c", "test", "sad"))
-    ]
-    predictions = spark.createDataFrame(rows, MODEL_PREDICTIONS.schema)
-    assert as_rows(recommend.held_out_songs(predictions)) == [
+def test_held_out_songs_are_those_that_models_were_tested_on(table: MakeTable) -> None:
+    songs = (
+        {"song_id": "a", "split": "test", "mood": "happy"},
+        {"song_id": "b", "split": "validation", "mood": "sad"},
+        {"song_id": "c", "split": "test", "mood": "sad"},
+    )
+    rows = ({"model": model, **song} for model in ("majority", "fusion") for song in songs)
+    assert as_rows(held_out_songs(table(MODEL_PREDICTIONS, *rows))) == [
         {"song_id": "a", "mood": "happy"},
         {"song_id": "c", "mood": "sad"},
     ]
 
 
-def test_without_an_index_or_labels_the_tables_are_empty(spark: SparkSession, base: Settings) -> None:
-    songs = recommend.weigh_songs(
-        spark.createDataFrame([], LYRIC_INDEX.schema), spark.createDataFrame([], DEDUPED.schema)
-    )
-    vectors = recommend.embedding_vectors(spark.createDataFrame([], EMBEDDINGS.schema))
-    pairs = recommend.compare_songs(songs, [vectors], base.recommend)
-    assert as_rows(recommend.rerank(pairs, 0.5, 10)) == []
-    held_out = recommend.held_out_songs(spark.createDataFrame([], MODEL_PREDICTIONS.schema))
-    assert as_rows(recommend.measure_precision(songs, held_out, [vectors], base.recommend, seed=7)) == []
+def test_without_terms_or_labels_the_tables_are_empty(table: MakeTable, base: Settings) -> None:
+    songs = name_songs(table(SONG_TERMS), table(DEDUPED))
+    vectors = embedding_vectors(table(EMBEDDINGS))
+    pairs = compare_songs(songs, 0, [vectors], base.recommend)
+    assert as_rows(rerank(pairs, 0.5, 10)) == []
+    held_out = held_out_songs(table(MODEL_PREDICTIONS))
+    assert as_rows(measure_precision(songs, held_out, 0, [vectors], base.recommend, seed=7)) == []

@@ -1,4 +1,15 @@
-"""recommend: songs like each song, and why; and how often they share its mood (paper 6)."""
+"""recommend: songs like each song, and why; and how often they share its mood (paper section 6).
+
+Two songs are compared by the cosine of their TF-IDF weights (lexical) and by that of their vectors
+(semantic). The vector is the hidden layer of the final mood model or, where no model was trained, the
+plain encoder's embedding.
+
+compare.py      the candidates of each song by TF-IDF, and both cosines
+rank.py         the best candidates of each song
+explain.py      what songs share, and the reason in words
+precision.py    how often recommended songs share the seed's mood
+__init__.py     the step
+"""
 
 from __future__ import annotations
 
@@ -12,10 +23,11 @@ from songmood.settings import RecommendSettings
 
 
 class Recommended(NamedTuple):
-    """The recommendations, and how good they are."""
+    """The recommendations, and how good they are. Both compare the same songs."""
 
     recommendations: DataFrame
     retrieval_metrics: DataFrame
+    shared: tuple[DataFrame, ...]
     notes: Notes
 
 
@@ -32,15 +44,23 @@ def recommend_songs(
     rows: Mapping[str, int],
 ) -> Recommended:
     """The tables `recommendations` and `retrieval_metrics`."""
-    from songmood.steps.recommend import candidates
+    from songmood.steps.recommend.compare import (
+        compare_songs,
+        embedding_vectors,
+        hidden_vectors,
+        name_songs,
+    )
+    from songmood.steps.recommend.explain import explain_recommendations
+    from songmood.steps.recommend.precision import held_out_songs, measure_precision
+    from songmood.steps.recommend.rank import rerank
 
     warnings = []
-    plain = candidates.embedding_vectors(embeddings)
+    plain = embedding_vectors(embeddings)
     best, measured = plain, [plain]
     if rows["moods"]:
-        best = candidates.hidden_vectors(moods)
-        # that model may have seen the held-out songs' moods; the one that was measured has not
-        measured.append(candidates.hidden_vectors(model_predictions.where("split = 'test'")))
+        best = hidden_vectors(moods)
+        # the final model may have seen the moods of held-out songs; the model that was measured has not
+        measured.append(hidden_vectors(model_predictions.where("split = 'test'")))
     else:
         warnings.append("no moods in this run: the plain encoder's embeddings rerank, not the mood model's")
     if not rows["song_terms"]:
@@ -48,12 +68,13 @@ def recommend_songs(
     if not rows["model_predictions"]:
         warnings.append("no labelled songs in this run: precision by mood is not measured")
 
-    songs = candidates.name_songs(song_terms, deduped)
-    pairs = candidates.compare_songs(songs, [best], settings)
-    ranked = candidates.rerank(pairs, settings.semantic_weight, settings.top_n)
-    held_out = candidates.held_out_songs(model_predictions)
+    songs = name_songs(song_terms, deduped)
+    pairs = compare_songs(songs, rows["song_terms"], [best], settings)
+    ranked = rerank(pairs, settings.semantic_weight, settings.top_n)
+    held_out = held_out_songs(model_predictions)
     return Recommended(
-        candidates.explain(ranked, songs, moods, clusters),
-        candidates.measure_precision(songs, held_out, measured, settings, seed),
+        explain_recommendations(ranked, song_terms, moods, clusters),
+        measure_precision(songs, held_out, rows["model_predictions"], measured, settings, seed),
+        (songs,),
         Notes(tuple(warnings), {"vectors": best.model}),
     )
