@@ -68,8 +68,8 @@ def make_songs(draws: Draws, rows: Rows) -> pd.DataFrame:
 
 def languages(draws: Draws, artists: Array) -> Array:
     """The language each artist sings in."""
-    others = strings(OTHER_LANGUAGES)
-    foreign = others[draws.below("other language", artists, len(others))]
+    choices = strings(OTHER_LANGUAGES)
+    foreign = choices[draws.below("other language", artists, len(choices))]
     return np.where(draws.chance("english", artists, ENGLISH), "english", foreign)
 
 
