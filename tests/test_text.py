@@ -1,4 +1,6 @@
-"""text: lines in, words out, by Spark NLP."""
+"""text: from lines to words, by Spark NLP, and the pairs of words that are phrases."""
+
+from __future__ import annotations
 
 import itertools
 import random
@@ -11,15 +13,18 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from conftest import as_rows
+from songmood.lyrics.spelling import spell_out
 from songmood.settings import Settings
-from songmood.steps.text import add_bigrams, fit_bigrams, prepare_tokens, spell_out, stop_words
+from songmood.steps.text import add_bigrams, fit_bigrams, prepare_tokens, stop_words, tokenize_lyrics
+from songmood.tables import LYRICS, TOKENS
 
 
 def words_of(spark: SparkSession, lines: Iterable[str | None], settings: Settings) -> list[list[str]]:
     rows = [(f"song-{i:03}", line) for i, line in enumerate(lines)]
     lyrics = spark.createDataFrame(rows, "song_id string, lyrics string")
     tokens = prepare_tokens(lyrics, settings.text)
-    assert tokens.columns == ["song_id", "tokens", "line_of"]
+    assert tokens.columns == ["song_id", "tokens", "line_numbers"]
     return [row.tokens for row in sorted(tokens.collect())]
 
 
@@ -52,10 +57,10 @@ SUNG = {
 }
 
 
-def test_what_is_sung_short_is_spelled_out(spark: SparkSession) -> None:
-    lines = spark.createDataFrame(list(SUNG.items()), "sung string, full string")
-    rows = lines.select("sung", spell_out(F.col("sung")).alias("got")).collect()
-    assert {row.sung: row.got for row in rows} == SUNG
+def test_sung_short_forms_are_spelled_out(spark: SparkSession) -> None:
+    lines = spark.createDataFrame([(line,) for line in SUNG], "sung string")
+    rows = lines.select("sung", spell_out(F.col("sung")).alias("spelled")).collect()
+    assert {row.sung: row.spelled for row in rows} == SUNG
 
 
 LINES: dict[str | None, list[str]] = {
@@ -84,7 +89,9 @@ def test_words_of_lines(spark: SparkSession, settings: Settings) -> None:
 CHORUS = "Burning bridges\nSilver moon\nburning bridges \r\nBurning bridges"
 
 
-def test_a_chorus_counts_as_sung_or_once(spark: SparkSession, make_settings: Callable[..., Settings]) -> None:
+def test_a_chorus_counts_each_time_or_once(
+    spark: SparkSession, make_settings: Callable[..., Settings]
+) -> None:
     once = make_settings("text.collapse_repeated_lines=true")
     sung = words_of(spark, [CHORUS], make_settings())[0]
     assert sung == ["burning", "bridges", "silver", "moon", "burning", "bridges", "burning", "bridges"]
@@ -105,7 +112,7 @@ def test_settings_of_length_stem_and_fillers(
 
 PHRASES = [
     *(["broken", "heart", "road", f"w{i}"] for i in range(6)),
-    *(["road", "heart", f"w{i}"] for i in range(6)),  # as often together as chance has it
+    *(["road", "heart", f"w{i}"] for i in range(6)),  # together as often as by chance
     *(["river", "river", "river", f"v{i}"] for i in range(6)),  # sung twice
     ["silver", "moon"] * 9,  # one song's phrase
     ["broken", "heart", "broken"],
@@ -116,10 +123,10 @@ PHRASES = [
 
 def tokens_of(spark: SparkSession, songs: list[list[str]]) -> DataFrame:
     rows = [(f"s{i:02}", words, ["0"] * len(words)) for i, words in enumerate(songs)]
-    return spark.createDataFrame(rows, "song_id string, tokens array<string>, line_of array<string>")
+    return spark.createDataFrame(rows, "song_id string, tokens array<string>, line_numbers array<string>")
 
 
-def test_words_that_stand_together_become_one_more(
+def test_phrases_are_added_after_their_words(
     spark: SparkSession, make_settings: Callable[..., Settings]
 ) -> None:
     tokens = tokens_of(spark, PHRASES)
@@ -137,7 +144,7 @@ def test_words_that_stand_together_become_one_more(
     assert joined["s21"] == ["alone"]
 
 
-def test_a_pair_stands_in_one_line(spark: SparkSession, make_settings: Callable[..., Settings]) -> None:
+def test_a_phrase_does_not_cross_lines(spark: SparkSession, make_settings: Callable[..., Settings]) -> None:
     settings = make_settings("text.min_bigram_documents=5").text
     lyrics = [(f"s{i}", f"broken\nheart\n\nsilver moon {word}") for i, word in enumerate("abcdefgh")]
     lyrics += [(f"t{i}", "broken river") for i in range(8)]
@@ -174,8 +181,32 @@ def test_bigrams_are_scored_as_gensim_does(
     assert fit_bigrams(tokens_of(spark, []), settings) == []
 
 
-def test_an_empty_table_gives_an_empty_table(spark: SparkSession, settings: Settings) -> None:
-    assert words_of(spark, [], settings) == []
+def test_the_step_makes_the_table_and_counts_its_phrases(
+    table: Callable[..., DataFrame], make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings("text.min_bigram_documents=3").text
+    songs = [{"song_id": f"s{i}", "lyrics": f"Broken heart\n{word}"} for i, word in enumerate("abcd")]
+    lyrics = table(LYRICS, *songs, {"song_id": "other", "lyrics": "River"}, {"song_id": "null"})
+    result = tokenize_lyrics(lyrics, settings, {"lyrics": 6})
+    assert result.tokens.columns == TOKENS.column_names
+    tokens = {row["song_id"]: row["tokens"] for row in as_rows(result.tokens)}
+    assert tokens == {
+        **{f"s{i}": ["broken", "heart", "broken_heart"] for i in range(4)},
+        "other": ["river"],
+        "null": [],
+    }
+    assert result.notes.warnings == ()
+    assert result.notes.figures == {"bigrams": 1}
+
+
+def test_an_empty_table_gives_an_empty_table_and_a_warning(
+    table: Callable[..., DataFrame], settings: Settings
+) -> None:
+    result = tokenize_lyrics(table(LYRICS), settings.text, {"lyrics": 0})
+    assert (result.tokens.columns, as_rows(result.tokens)) == (TOKENS.column_names, [])
+    (warning,) = result.notes.warnings
+    assert warning.startswith("there are no lyrics, so topics, keywords and the lyric index stay empty")
+    assert result.notes.figures == {"bigrams": 0}
 
 
 def test_order_and_partitions_change_nothing(spark: SparkSession, settings: Settings) -> None:
@@ -197,9 +228,9 @@ def test_words_of_any_text(spark: SparkSession, settings: Settings, lines: list[
     words = words_of(spark, lines, settings)
     stopped = set(stop_words(settings.text))
     for word in (word for song in words for word in song):
-        assert all(unicodedata.category(sign)[0] in "LM" for sign in word)
+        assert all(unicodedata.category(character)[0] in "LM" for character in word)
         assert word == word.lower()
         assert len(word) >= settings.text.min_token_length
         assert word not in stopped
-    # what was prepared once stays as it is
+    # preparing words once more changes nothing
     assert words_of(spark, [" ".join(song) for song in words], settings) == words

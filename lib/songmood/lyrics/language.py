@@ -10,7 +10,7 @@ from songmood.names.words import LANGUAGE_CODES
 
 
 def guess_language(text: str | None) -> tuple[str | None, float | None]:
-    """The lower-case English name of a text's most probable language, and the probability.
+    """The lower-case English name of a text's most probable language, and its probability.
 
     Both are None for a text without a letter.
     """
@@ -20,15 +20,15 @@ def guess_language(text: str | None) -> tuple[str | None, float | None]:
     return LANGUAGE_CODES[code], float(probability)
 
 
-def language_of(text: str | None, min_probability: float) -> str | None:
-    """The lower-case English name of a text's language; None if it is less probable than asked for."""
+def detect_language(text: str | None, min_probability: float) -> str | None:
+    """The lower-case English name of a text's language; None if that is less probable than required."""
     language, probability = guess_language(text)
     return language if probability is not None and probability >= min_probability else None
 
 
 @lru_cache(maxsize=1)
 def _identifier() -> LanguageIdentifier:
-    """py3langid with its own model, for the languages known here; loaded once in each worker.
+    """py3langid with its own model and the languages of LANGUAGE_CODES, loaded once in each worker.
 
     With all its 140 languages it is sure of only a third as many titles of real songs.
     """

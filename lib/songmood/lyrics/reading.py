@@ -1,21 +1,33 @@
-"""What is read of a lyric: its cleaned text, its fault, its language."""
+"""A lyric as steps use it: its cleaned text, its fault and its language, each found once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import pandas as pd
 
-from songmood.lyrics.cleaning import read_lyrics
+from songmood.lyrics.cleaning import clean_in_stages
+from songmood.lyrics.faults import find_fault_of
 from songmood.lyrics.language import guess_language
 
-COLUMNS = ("lyrics", "fault", "language", "language_probability")
+
+class ReadText(NamedTuple):
+    """A text that was read: see `clean_lyrics`, `find_fault` and `guess_language`."""
+
+    lyrics: str | None = None
+    fault: str | None = None
+    language: str | None = None
+    language_probability: float | None = None
+
+
+def read_text(text: str) -> ReadText:
+    """A text cleaned, with its fault, and with its most probable language."""
+    stages = clean_in_stages(text)
+    return ReadText(stages.lyrics, find_fault_of(stages), *guess_language(stages.lyrics))
 
 
 def read_texts(texts: Iterable[str | None]) -> pd.DataFrame:
-    """What is read of each text: cleaned lyrics, fault, and the most probable language with its probability."""
-    rows = []
-    for text in texts:
-        lyrics, fault = (None, None) if text is None else read_lyrics(text)
-        rows.append((lyrics, fault, *guess_language(lyrics)))
-    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    """A row of the fields of ReadText for each text; all are null for a null text."""
+    rows = [read_text(text) if isinstance(text, str) else ReadText() for text in texts]
+    return pd.DataFrame(rows, columns=list(ReadText._fields), dtype=object)

@@ -1,13 +1,13 @@
-"""Words from lyrics, inside Spark: Spark SQL spells out what is sung short, Spark NLP does the rest.
+"""text: the words of each song's lyrics, for topics, keywords and the lyric index.
 
-English: the short forms and the stop words are. Songs in other languages keep all their words.
+Spark SQL spells out sung short forms, and Spark NLP does the rest, so lyrics do not leave Spark. Short forms
+and stop words are English; songs in other languages keep all their words.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import reduce
 from typing import NamedTuple
 
 from pyspark import StorageLevel
@@ -18,77 +18,11 @@ from sparknlp.annotator import Normalizer, RegexTokenizer, SentenceDetector, Ste
 from sparknlp.base import DocumentAssembler
 
 from songmood.engine.step import Notes, step
+from songmood.lyrics.spelling import plain_spelling, spell_out, without_repeated_lines
 from songmood.settings import TextSettings
 
-# U+2018, U+2019, U+02BC, U+2032, U+00B4, U+FF07 and the grave accent, all used for an apostrophe
-_APOSTROPHES = "‘’ʼ′´＇`"
-
-# Whole words that are sung or written short, and what they stand for.
-SHORT_FORMS = {
-    "can't": "can not",
-    "won't": "will not",
-    "shan't": "shall not",
-    "ain't": "is not",
-    "let's": "let us",
-    "y'all": "you all",
-    "c'mon": "come on",
-    "'cause": "because",
-    "'cos": "because",
-    "'coz": "because",
-    "'cuz": "because",
-    "'til": "until",
-    "'till": "until",
-    "'em": "them",
-    "'bout": "about",
-    "'round": "around",
-    "'neath": "beneath",
-    "'gainst": "against",
-    "'n'": "and",
-    "'n": "and",
-    "an'": "and",
-    "th'": "the",
-    "o'": "of",
-    "ol'": "old",
-    "li'l": "little",
-    "lil'": "little",
-    "'tis": "it is",
-    "'twas": "it was",
-    "'twill": "it will",
-    "'twould": "it would",
-    "tho'": "though",
-    "thro'": "through",
-    "o'er": "over",
-    "e'er": "ever",
-    "e'en": "even",
-    "ne'er": "never",
-}
-
-# The beginnings of words that end in -in by themselves; no verb's -ing follows an a.
-_IN = r"\bbeg|\bwith|\bsk|\bsp|\bgr|\btw|\bch|\bcous|\bru|\bjo|\bco|\bvirg|\bcab"
-
-# Before all else.
-_DRAWN_OUT = (
-    (r"(\p{L})\1{2,}", "$1$1"),  # ohhhhh -> ohh, looove -> loove
-    (r"(?<=\p{L})\s?'n'\s?(?=\p{L})", " and "),  # rock'n'roll
-    (r"(?<=\b(?:rock|drum))\s?'n\s?(?=\s|roll|bass)", " and "),  # rock'n roll, but heav'n above
-)
-
-# Endings and elisions, in this order, after the whole words.
-_ENDINGS = (
-    (r"(?<=(?:no|any|some|every)thin)(?='(?:s|ll)(?!\p{L}))", "g"),  # nothin's -> nothing's
-    # runnin' -> running, but not 'come again' nor 'in your skin': there the apostrophe ends what is quoted
-    (rf"(?<=\p{{L}}\p{{L}})(?<!a|{_IN})in'(?!\p{{L}})", "ing"),
-    (r"(?<=\p{L})n't(?!\p{L})", " not"),  # don't -> do not
-    (r"(?<=\p{L})'(?:ll|re|ve|m|s)(?!\p{L})", ""),  # I'll, love's: a stop word or a genitive
-    # I'd: would or had, a stop word
-    (r"(?<![\p{L}'])(i|you|he|she|it|we|they|who|what|where|how|that|there)'d(?!\p{L})", "$1"),
-    (r"(?<=\p{L})'d(?!\p{L})", "ed"),  # bless'd -> blessed
-    (r"(?<=\p{L})e'er", "ever"),  # where'er -> wherever
-    (r"(?<=\p{L}\p{L})'(?=[lnr])", "e"),  # ev'ry -> every, heav'n -> heaven, wand'rer -> wanderer
-)
-
-# Contractions that are another word when the apostrophe is left out: they stay.
-_WORDS_OF_THEIR_OWN = {"hell", "ill", "shed", "shell", "wed", "well"}
+# Contractions that are another word without their apostrophe: these other words are not stop words.
+_OTHER_WORDS = {"hell", "ill", "shed", "shell", "wed", "well"}
 
 
 class Tokenized(NamedTuple):
@@ -101,11 +35,12 @@ class Tokenized(NamedTuple):
 
 @step("text", "words from lyrics")
 def tokenize_lyrics(lyrics: DataFrame, settings: TextSettings, rows: Mapping[str, int]) -> Tokenized:
-    """The table `tokens`: words prepared by Spark NLP, with the pairs of words that belong together."""
+    """The table `tokens`: the words of each song's lyrics, and the pairs of words that are phrases."""
     warnings: tuple[str, ...] = ()
     if not rows["lyrics"]:
         warnings = (
-            "no lyrics: the corpus' folder lyrics/ supplies them; topics, keywords and index stay empty",
+            "there are no lyrics, so topics, keywords and the lyric index stay empty: "
+            "lyrics come from the corpus' folder lyrics/",
         )
     words = prepare_tokens(lyrics, settings).persist(StorageLevel.DISK_ONLY)
     bigrams = fit_bigrams(words, settings)
@@ -113,49 +48,48 @@ def tokenize_lyrics(lyrics: DataFrame, settings: TextSettings, rows: Mapping[str
 
 
 def prepare_tokens(lyrics: DataFrame, settings: TextSettings) -> DataFrame:
-    """The words of each song: lower case, spelled out, without stop words, in the order sung.
+    """The words of each song in the order sung: lower case, spelled out, without stop words.
 
-    Takes song_id, lyrics; gives song_id, tokens and `line_of`, which says of each word in which line it
-    stands (array<string>), a row for every row taken. Null lyrics, or lyrics without a word that stays,
-    give empty arrays.
+    Reads song_id and lyrics. Returns, for each row, song_id, tokens, and `line_numbers`, the number of the
+    line of each token (array<string>). Both arrays are empty where the lyrics are null or no word remains.
     """
-    text = F.translate(F.lower(F.coalesce("lyrics", F.lit(""))), _APOSTROPHES, "'" * len(_APOSTROPHES))
+    text = plain_spelling(F.col("lyrics"))
     if settings.collapse_repeated_lines:
-        text = first_of_each_line(text)
+        text = without_repeated_lines(text)
     texts = lyrics.select("song_id", spell_out(text).alias("text"))
-    prepared = _pipeline(settings).fit(texts).transform(texts)
-    line_of = F.transform("words.metadata", lambda of: of["sentence"])
-    return prepared.select("song_id", F.col("words.result").alias("tokens"), line_of.alias("line_of"))
+    annotated = _annotators(settings).fit(texts).transform(texts)
+    line_numbers = F.transform("words.metadata", lambda metadata: metadata["sentence"])
+    return annotated.select(
+        "song_id", F.col("words.result").alias("tokens"), line_numbers.alias("line_numbers")
+    )
 
 
 def fit_bigrams(tokens: DataFrame, settings: TextSettings) -> list[str]:
-    """Pairs of words that stand together more often than chance would have it: 'broken_heart'.
+    """The pairs of neighboring words that occur together more often than by chance, such as 'broken_heart'.
 
-    Of `tokens`, as `prepare_tokens` gives them, pairs of neighbors in a line in at least
-    `text.min_bigram_documents` songs, with a normalized pointwise mutual information (Bouma 2009) of
-    `text.min_bigram_npmi` or more; at most `text.max_bigrams`, the highest first, then by name. A song
-    counts once, so that a chorus is no evidence.
+    Of `tokens`, as `prepare_tokens` returns them, these are the pairs of neighbors in a line that at least
+    `text.min_bigram_documents` songs have and whose normalized pointwise mutual information (Bouma 2009)
+    is at least `text.min_bigram_npmi`: at most `text.max_bigrams` of them, those of the highest
+    information first, then by name. A song counts once, so that its chorus is not evidence.
     """
     if not settings.max_bigrams:
         return []
-    words = F.explode(F.array_distinct("tokens"))
-    pairs = F.explode(F.array_distinct(F.array_compact(_pairs())))
     songs = tokens.agg(F.count(F.lit(1)).alias("songs"))
-    of_word = tokens.select(words.alias("word")).groupBy("word").agg(F.count(F.lit(1)).alias("n"))
-    of_pair = tokens.select(pairs.alias("pair")).groupBy("pair").agg(F.count(F.lit(1)).alias("n"))
-    first, second = of_word.toDF("first", "n_first"), of_word.toDF("second", "n_second")
+    by_word = _count_songs(tokens, F.col("tokens"), "word")
+    by_pair = _count_songs(tokens, F.array_compact(_pairs()), "pair")
+    first, second = by_word.toDF("first", "n_first"), by_word.toDF("second", "n_second")
     npmi = (F.log(F.col("n") * F.col("songs")) - F.log(F.col("n_first") * F.col("n_second"))) / -F.log(
         F.col("n") / F.col("songs")
     )
-    found = (
-        of_pair.where(F.col("n") >= settings.min_bigram_documents)
+    bigrams = (
+        by_pair.where(F.col("n") >= settings.min_bigram_documents)
         .withColumns(
             {
                 "first": F.split_part("pair", F.lit("_"), F.lit(1)),
                 "second": F.split_part("pair", F.lit("_"), F.lit(2)),
             }
         )
-        .where(F.col("first") != F.col("second"))  # sung twice, not said together
+        .where(F.col("first") != F.col("second"))  # a repeated word is not a phrase
         .join(first, "first")
         .join(second, "second")
         .crossJoin(songs)
@@ -165,64 +99,59 @@ def fit_bigrams(tokens: DataFrame, settings: TextSettings) -> list[str]:
         .orderBy(F.desc("npmi"), "pair")
         .limit(settings.max_bigrams)
     )
-    return [row.pair for row in found.select("pair").collect()]
+    return [row.pair for row in bigrams.select("pair").collect()]
+
+
+def _count_songs(tokens: DataFrame, values: Column, name: str) -> DataFrame:
+    """The number `n` of songs that have each value of an array, under the column `name`."""
+    exploded = tokens.select(F.explode(F.array_distinct(values)).alias(name))
+    return exploded.groupBy(name).agg(F.count(F.lit(1)).alias("n"))
 
 
 def add_bigrams(tokens: DataFrame, bigrams: list[str]) -> DataFrame:
-    """The table `tokens`: the words, each bigram after its two, which stay: a word finds what it found."""
-    joined = F.col("tokens")
+    """The table `tokens`, with each bigram after its two words, which stay: searches for them still match."""
+    words = F.col("tokens")
     if bigrams:
-        known = F.transform(_pairs(), lambda pair: F.when(pair.isin(bigrams), pair))
-        both = F.zip_with("tokens", known, lambda word, pair: F.array(word, pair))
-        joined = F.array_compact(F.flatten(both))
-    return tokens.select("song_id", joined.alias("tokens"))
+        phrases = F.transform(_pairs(), lambda pair: F.when(pair.isin(bigrams), pair))
+        words = F.array_compact(
+            F.flatten(F.zip_with("tokens", phrases, lambda word, phrase: F.array(word, phrase)))
+        )
+    return tokens.select("song_id", words.alias("tokens"))
 
 
 def _pairs() -> Column:
-    """Of each word of `tokens` the one before and itself, 'first_second'; null where none is in its line."""
-    word, line = F.col("tokens"), F.col("line_of")
+    """For each word of `tokens` 'previous_word'; null for the first word of a line."""
+    words, lines = F.col("tokens"), F.col("line_numbers")
     return F.transform(
-        word,
-        lambda second, i: F.when(
-            (i > 0) & (F.get(line, i) == F.get(line, i - 1)), F.concat(F.get(word, i - 1), F.lit("_"), second)
+        words,
+        lambda word, i: F.when(
+            (i > 0) & (F.get(lines, i) == F.get(lines, i - 1)),
+            F.concat(F.get(words, i - 1), F.lit("_"), word),
         ),
     )
 
 
-def spell_out(text: Column) -> Column:
-    """Lower-case English text with contractions and sung short forms spelled out: ain't -> is not."""
-    whole = [(rf"(?<![\p{{L}}']){short}(?!\p{{L}})", full) for short, full in SHORT_FORMS.items()]
-    rules = [*_DRAWN_OUT, *whole, *_ENDINGS]
-    return reduce(lambda column, rule: F.regexp_replace(column, *rule), rules, text)
-
-
-def first_of_each_line(text: Column) -> Column:
-    """Text with each line once, where it comes first: a chorus counts once."""
-    lines = F.transform(F.split(text, r"\R"), lambda line: F.trim(line))
-    return F.array_join(F.array_distinct(lines), "\n")
-
-
 def stop_words(settings: TextSettings) -> list[str]:
-    """Spark NLP's English list, also as typed without apostrophes (dont), and those of the settings."""
+    """Spark NLP's English list, with and without apostrophes (don't, dont), and the words of the settings."""
     english: list[str] = StopWordsCleaner.loadDefaultStopWords("english")
-    bare = {word.replace("'", "") for word in english} - _WORDS_OF_THEIR_OWN
+    bare = {word.replace("'", "") for word in english} - _OTHER_WORDS
     drawn_out = {filler + filler[-1] for filler in settings.fillers}
     ours = {*settings.stop_words, *settings.fillers, *drawn_out}
-    # of a letter as often as `spell_out` leaves it
+    # as `spell_out` leaves them: a letter at most twice in a row
     return sorted({*english, *bare, *(re.sub(r"(.)\1{2,}", r"\1\1", word) for word in ours)})
 
 
-def _pipeline(settings: TextSettings) -> Pipeline:
-    """Spark NLP annotators over the column `text`; fitting it reads no row."""
+def _annotators(settings: TextSettings) -> Pipeline:
+    """Spark NLP's annotators of the column `text`. Fitting them reads no row."""
     stages = [
         DocumentAssembler().setInputCol("text").setOutputCol("document"),
-        # a line is what a lyric has for a sentence
+        # a line of a lyric is its sentence
         SentenceDetector()
         .setInputCols(["document"])
         .setOutputCol("line")
         .setCustomBounds([r"\n+"])
         .setUseCustomBoundsOnly(True),
-        # all that is neither letter, accent nor apostrophe parts words
+        # everything but letters, accents and apostrophes separates words
         RegexTokenizer().setInputCols(["line"]).setOutputCol("token").setPattern(r"[^\p{L}\p{M}']+"),
         Normalizer()
         .setInputCols(["token"])
