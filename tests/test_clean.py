@@ -1,4 +1,4 @@
-"""clean: lyrics as they are sung, and texts that are none. Every text here is made up."""
+"""clean: lyrics as they are sung, texts that are not lyrics, and the table of both. The texts are made up."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
-from songmood.lyrics.cleaning import clean_lyrics, find_fault
+from conftest import as_rows
+from songmood.engine.errors import UserError
+from songmood.lyrics.cleaning import clean_lyrics
+from songmood.lyrics.faults import find_fault
+from songmood.lyrics.reading import read_texts
+from songmood.steps.clean import COLUMNS, clean_corpus_lyrics, clean_rows
+from songmood.tables import CORPUS_LYRICS
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,7 @@ def test_cleaning_any_text_leaves_words_or_nothing(text: str) -> None:
     assert cleaned is None or "<br>" not in cleaned
 
 
-# -- what is no lyric ------------------------------------------------------------------------------
+# -- texts that are not lyrics ---------------------------------------------------------------------
 
 VERSE = "\n".join(
     ["we walk along the river", "and nobody calls our name", "oh, the morning is a stranger"] * 6
@@ -93,7 +101,7 @@ PARTS = "\n\n".join(f"[Verse 1]\n{VERSE}\n[Chorus]\n{VERSE}" for _ in range(7))
         (VERSE, None),
         (VERSE.replace("\n", " "), None),  # all on one line
         (VERSE.replace("\n", ". "), None),  # on one line, a full stop after each
-        (SENTENCE, None),  # a few sentences are no essay
+        (SENTENCE, None),  # a few sentences are not an essay
         ("2 Contributors[Intro]\n" + VERSE, None),
         ("\n".join(f"{word} - are you there, are you there" for word in ["hey"] * 9), None),
         ("1999, 1999, 1999\n" * 8, None),
@@ -136,3 +144,105 @@ def test_real_songs_have_no_fault(shared_data: Path) -> None:
     faults = [find_fault(json.loads(line)["lyrics"]) for line in file.read_text().splitlines()]
     assert len(faults) == 452
     assert set(faults) == {None}
+
+
+def test_a_text_is_read_as_its_parts_are() -> None:
+    texts = [
+        VERSE,
+        f"2 ContributorsA Song Lyrics[Intro]<br>{VERSE}",
+        ALBUM,
+        CALENDAR,
+        "[Instrumental]",
+        " ",
+        "12 12",
+        None,
+    ]
+    read = read_texts(texts)
+    assert list(read["lyrics"]) == [clean_lyrics(text) for text in texts]
+    assert list(read["fault"]) == [find_fault(text) for text in texts[:-1]] + [None]
+    assert list(read["language"]) == ["english"] * 4 + [None] * 4
+    assert [p is None for p in read["language_probability"]] == [
+        language is None for language in read["language"]
+    ]
+    assert all(0 < p <= 1 for p in read["language_probability"][:4])
+
+
+# -- the table -------------------------------------------------------------------------------------
+
+Row = dict[str, str | None]
+
+
+def raw(spark: SparkSession, *rows: Row) -> DataFrame:
+    """Rows as lyrics files have them; columns that are not named are null."""
+    schema = ", ".join(f"{name} string" for name in COLUMNS)
+    return spark.createDataFrame([tuple(row.get(name) for name in COLUMNS) for row in rows], schema)
+
+
+RAW: list[Row] = [
+    {"song_id": "page", "lyrics": f"3 ContributorsA Song Lyrics[Verse 1]<br>{VERSE}"},
+    {"artist": "Ann", "title": "Song", "lyrics": "Au clair de la lune, mon ami Pierrot, prête-moi ta plume"},
+    {"song_id": "twice", "lyrics": VERSE},
+    {"song_id": "twice", "lyrics": VERSE + "<br>"},  # the same after cleaning
+    {"song_id": "twice", "lyrics": CALENDAR},
+    {"song_id": "nothing left", "lyrics": "[Instrumental]"},
+    {"song_id": None, "lyrics": "12 12 12 12"},
+    {"song_id": "blank", "lyrics": "  "},
+    {"song_id": "null", "lyrics": None},
+]
+
+
+def test_rows_are_cleaned_and_equal_rows_are_one(spark: SparkSession) -> None:
+    cleaned = clean_rows(raw(spark, *RAW))
+    assert cleaned.columns == CORPUS_LYRICS.column_names
+    rows = as_rows(cleaned)
+    found = {
+        (row["song_id"], row["artist"], row["title"], row["lyrics"]): (row["fault"], row["language"])
+        for row in rows
+    }
+    assert found == {
+        ("page", None, None, VERSE): (None, "english"),
+        (None, "Ann", "Song", RAW[1]["lyrics"]): (None, "french"),
+        ("twice", None, None, VERSE): (None, "english"),
+        ("twice", None, None, clean_lyrics(CALENDAR)): ("list", "english"),
+        ("nothing left", None, None, None): ("instrumental", None),
+        (None, None, None, "12 12 12 12"): (None, None),
+    }
+    assert len({row["row_hash"] for row in rows}) == len(rows) == len(found)
+    assert all((row["language"] is None) == (row["language_probability"] is None) for row in rows)
+
+
+def test_values_of_neighboring_columns_are_not_confused(spark: SparkSession) -> None:
+    rows: list[Row] = [
+        {"artist": "ab", "title": "c", "lyrics": VERSE},
+        {"artist": "a", "title": "bc", "lyrics": VERSE},
+        {"artist": "abc", "lyrics": VERSE},
+        {"title": "abc", "lyrics": VERSE},
+    ]
+    assert clean_rows(raw(spark, *rows)).count() == 4
+
+
+def test_no_rows_give_no_rows(spark: SparkSession) -> None:
+    for frame in (clean_rows(raw(spark)), clean_corpus_lyrics(spark, []).corpus_lyrics):
+        assert frame.columns == CORPUS_LYRICS.column_names
+        assert as_rows(frame) == []
+
+
+def test_order_and_partitions_change_nothing(spark: SparkSession) -> None:
+    rows = raw(spark, *RAW)
+    assert as_rows(clean_rows(rows.coalesce(1))) == as_rows(
+        clean_rows(rows.orderBy(F.desc("lyrics")).repartition(5))
+    )
+
+
+def test_the_step_reads_the_files_of_the_corpus(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"song_id": "json", "lyrics": VERSE}) + "\n")
+    (tmp_path / "b.tsv").write_text("artist\ttitle\tlyrics\nAnn\tSong\tna na na na na\n")
+    files = [f"file://{tmp_path}/{name}" for name in ("a.jsonl", "b.tsv")]
+    rows = as_rows(clean_corpus_lyrics(spark, files).corpus_lyrics)
+    assert {(row["song_id"], row["artist"], row["lyrics"]) for row in rows} == {
+        ("json", None, VERSE),
+        (None, "Ann", "na na na na na"),
+    }
+    (tmp_path / "c.csv").write_text("song_id,text\na,b\n")
+    with pytest.raises(UserError, match=r"c\.csv has no column lyrics; its columns are song_id, text"):
+        clean_corpus_lyrics(spark, [f"file://{tmp_path}/c.csv"])
