@@ -1,45 +1,59 @@
-"""label: the paper's rule, one row for each way a song can fail it."""
+"""label: the paper's rule, with a song for each way to fail it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from conftest import as_rows
 from songmood.engine.errors import UserError
-from songmood.settings import Settings
-from songmood.steps.label import REASONS, Labeling, label_songs, why_no_labels
-from songmood.tables import DEDUPED, DROPPED, LABELLED, TAGS
+from songmood.engine.step import Counts, Notes
+from songmood.settings import LabelSettings, Settings
+from songmood.steps.label import REASONS, Labeled, label_songs, review, why_no_labels
+from songmood.tables import DEDUPED, DROPPED, LABEL_CHOICES, LABELLED, TAGS
 
-Settings = Callable[..., Settings]
+MakeSettings = Callable[..., Settings]
+Tags = dict[str, dict[str, float]]  # the weight of each tag of each song
 
-# The rule as published has thresholds; these make tables small enough to read.
+# The published thresholds need many tags; with these, a few are enough.
 SMALL = ("label.min_tags=3", "label.top_k=3", "label.denominator=kept")
 
 
-def songs_of(spark: SparkSession, *song_ids: str) -> DataFrame:
-    return spark.createDataFrame([(i,) for i in song_ids], "song_id string")
+@pytest.fixture
+def tags_of(table: Callable[..., DataFrame]) -> Callable[[Tags], DataFrame]:
+    """Makes the table `tags`."""
+
+    def make(tags: Tags) -> DataFrame:
+        return table(
+            TAGS,
+            *(
+                {"song_id": song, "tag": tag, "weight": float(weight)}
+                for song, weights in tags.items()
+                for tag, weight in weights.items()
+            ),
+        )
+
+    return make
 
 
-def tags_of(spark: SparkSession, tags: dict[str, dict[str, float]]) -> DataFrame:
-    rows = [
-        (song, tag, float(weight), "files")
-        for song, of_song in tags.items()
-        for tag, weight in of_song.items()
-    ]
-    return spark.createDataFrame(rows, TAGS.schema)
+@pytest.fixture
+def label(table: Callable[..., DataFrame], tags_of: Callable[[Tags], DataFrame]) -> Callable[..., Labeled]:
+    """Labels the songs that have tags, and more songs without: label(tags, settings.label, "song")."""
+
+    def run(tags: Tags, settings: LabelSettings, *without_tags: str) -> Labeled:
+        songs = table(DEDUPED, *({"song_id": song} for song in (*tags, *without_tags)))
+        return label_songs(songs, tags_of(tags), settings)
+
+    return run
 
 
-def label(
-    spark: SparkSession, tags: dict[str, dict[str, float]], settings: Settings, *more_songs: str
-) -> Labeling:
-    none = spark.createDataFrame([], DROPPED.schema)
-    return label_songs(songs_of(spark, *tags, *more_songs), tags_of(spark, tags), none, settings.label)
+Label = Callable[..., Labeled]
 
 
-def reasons(result: Labeling) -> dict[str, str]:
+def reasons(result: Labeled) -> dict[str, str]:
+    """The drop reason of each song that has one."""
     return {row["song_id"]: row["drop_reason"] for row in result.dropped.collect()}
 
 
@@ -48,7 +62,7 @@ GOLDEN = {"mellow": 7, "happy": 5, "calm": 5, "soothing": 2, "relax": 2, "warm":
 
 @pytest.mark.parametrize(("denominator", "margin"), [("all", 0.087), ("kept", 0.118), ("top", 0.286)])
 def test_the_margin_by_each_denominator(
-    spark: SparkSession, make_settings: Settings, denominator: str, margin: float
+    label: Label, make_settings: MakeSettings, denominator: str, margin: float
 ) -> None:
     settings = make_settings(
         "label.moods={relaxed: [mellow, calm, soothing, relax, warm], happy: [happy]}",
@@ -56,12 +70,12 @@ def test_the_margin_by_each_denominator(
         "label.epsilon=0.05",
         f"label.denominator={denominator}",
     )
-    (row,) = as_rows(label(spark, {"s": GOLDEN}, settings).labelled)
+    (row,) = as_rows(label({"s": GOLDEN}, settings.label).labelled)
     assert (row["mood"], row["tag"]) == ("relaxed", "mellow")
     assert row["margin"] == pytest.approx(margin, abs=0.0005)
 
 
-def test_each_reason_for_no_label(spark: SparkSession, make_settings: Settings) -> None:
+def test_each_reason_for_no_label(label: Label, make_settings: MakeSettings) -> None:
     tags = {
         "labelled": {"happy": 100, "rock": 50, "sad": 20},
         "no_emotion_tag": {"rock": 100, "pop": 50, "90s": 20},
@@ -72,30 +86,28 @@ def test_each_reason_for_no_label(spark: SparkSession, make_settings: Settings) 
         "tie": {"rock": 100, "happy": 50, "sad": 50},
         "not_dominant": {"rock": 100, "happy": 50, "sad": 40},
     }
-    result = label(spark, tags, make_settings(*SMALL), "no_tags")
+    result = label(tags, make_settings(*SMALL).label, "no_tags")
     assert as_rows(result.labelled) == [
         {"song_id": "labelled", "mood": "happy", "tag": "happy", "margin": pytest.approx(80 / 170)}
     ]
     assert reasons(result) == {reason: reason for reason in REASONS} | {"light mood": "no_mood_tag"}
 
 
-def test_light_tags_count_towards_min_tags_but_not_towards_the_margin(
-    spark: SparkSession, make_settings: Settings
+def test_light_tags_count_for_min_tags_but_not_for_the_margin(
+    label: Label, make_settings: MakeSettings
 ) -> None:
     tags = {"s": {"happy": 4, "rock": 2, "pop": 1, "sad": 2}}
-    (row,) = as_rows(label(spark, tags, make_settings(*SMALL, "label.min_tags=4")).labelled)
+    (row,) = as_rows(label(tags, make_settings(*SMALL, "label.min_tags=4").label).labelled)
     assert row["margin"] == 1.0
 
 
-def test_a_synonym_stands_for_its_mood_and_is_not_added_up(
-    spark: SparkSession, make_settings: Settings
-) -> None:
+def test_a_synonym_stands_for_its_mood_and_is_not_added_up(label: Label, make_settings: MakeSettings) -> None:
     tags = {
         "outranks": {"cheerful": 90, "happy": 30, "sad": 20},
         "never added": {"happy": 40, "cheerful": 40, "joyful": 40, "sad": 80},
         "equal synonyms": {"joyful": 60, "happy": 60, "cheerful": 60, "rock": 5},
     }
-    rows = as_rows(label(spark, tags, make_settings(*SMALL)).labelled)
+    rows = as_rows(label(tags, make_settings(*SMALL).label).labelled)
     assert [(r["song_id"], r["mood"], r["tag"]) for r in rows] == [
         ("equal synonyms", "happy", "cheerful"),
         ("never added", "sad", "sad"),
@@ -104,93 +116,91 @@ def test_a_synonym_stands_for_its_mood_and_is_not_added_up(
     assert [r["margin"] for r in rows] == pytest.approx([60 / 185, 40 / 200, 70 / 140])
 
 
-def test_a_tag_as_heavy_as_the_kth_is_in(spark: SparkSession, make_settings: Settings) -> None:
+def test_a_tag_as_heavy_as_the_kth_is_in_the_top_k(label: Label, make_settings: MakeSettings) -> None:
     tags = {
         "tied with third": {"rock": 100, "pop": 90, "90s": 50, "happy": 50},
         "just below": {"rock": 100, "pop": 90, "90s": 50, "happy": 49},
     }
-    result = label(spark, tags, make_settings(*SMALL))
+    result = label(tags, make_settings(*SMALL).label)
     assert [r["song_id"] for r in as_rows(result.labelled)] == ["tied with third"]
     assert reasons(result) == {"just below": "not_in_top_k"}
 
 
-def test_a_margin_of_exactly_epsilon_is_enough(spark: SparkSession, make_settings: Settings) -> None:
+def test_a_margin_of_exactly_epsilon_is_enough(label: Label, make_settings: MakeSettings) -> None:
     tags = {"s": {"happy": 30, "sad": 20, "rock": 50}}
-    assert label(spark, tags, make_settings(*SMALL, "label.epsilon=0.1")).labelled.count() == 1
-    assert label(spark, tags, make_settings(*SMALL, "label.epsilon=0.1001")).labelled.count() == 0
+    assert label(tags, make_settings(*SMALL, "label.epsilon=0.1").label).labelled.count() == 1
+    assert label(tags, make_settings(*SMALL, "label.epsilon=0.1001").label).labelled.count() == 0
 
 
-def test_the_moods_name_is_one_of_its_words_in_any_spelling(
-    spark: SparkSession, make_settings: Settings
+def test_the_name_of_a_mood_is_one_of_its_words_in_any_spelling(
+    label: Label, make_settings: MakeSettings
 ) -> None:
     settings = make_settings(*SMALL, "label.min_tags=1", "label.moods={Angry: [Pissed  Off], sad: []}")
     tags = {"a": {"angry": 50}, "b": {"pissed off": 50}, "c": {"sad": 50}}
-    rows = as_rows(label(spark, tags, settings).labelled)
+    rows = as_rows(label(tags, settings.label).labelled)
     assert {r["song_id"]: r["mood"] for r in rows} == {"a": "Angry", "b": "Angry", "c": "sad"}
 
 
-def test_one_word_in_two_moods_is_refused(make_settings: Settings) -> None:
-    with pytest.raises(UserError, match="blue stands in more than one mood"):
+def test_a_word_of_two_moods_is_refused(make_settings: MakeSettings) -> None:
+    with pytest.raises(UserError, match="'blue' is listed under more than one mood"):
         make_settings("label.moods={sad: [blue], blue: []}")
 
 
-def test_two_tags_a_song_are_enough_where_settings_say_so(
-    spark: SparkSession, make_settings: Settings
-) -> None:
+def test_two_tags_are_enough_if_the_settings_say_so(label: Label, make_settings: MakeSettings) -> None:
     tags = {"a": {"happy": 100, "rock": 50}, "b": {"sad": 100}}
-    result = label(spark, tags, make_settings("label.min_tags=1"))
+    result = label(tags, make_settings("label.min_tags=1").label)
     assert {r["song_id"]: r["mood"] for r in as_rows(result.labelled)} == {"a": "happy", "b": "sad"}
-    assert reasons(label(spark, tags, make_settings("label.min_tags=2"))) == {"b": "too_few_tags"}
+    assert reasons(label(tags, make_settings("label.min_tags=2").label)) == {"b": "too_few_tags"}
 
 
-def test_no_emotion_words_leaves_that_reason_out(spark: SparkSession, make_settings: Settings) -> None:
+def test_without_emotion_words_that_reason_is_not_tested(label: Label, make_settings: MakeSettings) -> None:
     tags = {"s": {"rock": 100, "pop": 50, "90s": 20}}
-    assert reasons(label(spark, tags, make_settings(*SMALL, "label.emotion_words=[]"))) == {
-        "s": "no_mood_tag"
-    }
+    settings = make_settings(*SMALL, "label.emotion_words=[]")
+    assert reasons(label(tags, settings.label)) == {"s": "no_mood_tag"}
 
 
-def test_dropped_keeps_the_rows_of_earlier_steps(spark: SparkSession, make_settings: Settings) -> None:
-    earlier = [("filter", "x", "language"), ("label", "y", "stale")]
-    dropped = spark.createDataFrame(earlier, DROPPED.schema)
-    tags = tags_of(spark, {})
-    result = label_songs(songs_of(spark, "s"), tags, dropped, make_settings().label)
-    assert [tuple(r.values()) for r in as_rows(result.dropped)] == [
-        ("filter", "x", "language"),
-        ("label", "s", "no_tags"),
-    ]
+def test_dropped_has_the_rows_of_this_step_alone(label: Label, make_settings: MakeSettings) -> None:
+    result = label({}, make_settings().label, "s")
+    assert as_rows(result.dropped) == [{"step": "label", "song_id": "s", "drop_reason": "no_tags"}]
+    assert result.dropped.columns == DROPPED.column_names
 
 
-def test_null_and_empty_input(spark: SparkSession, make_settings: Settings) -> None:
-    tags = spark.createDataFrame(
-        [("s", "happy", None, None), ("s", None, 5.0, None), (None, "sad", 50.0, None)], TAGS.schema
+def test_null_and_empty_input(table: Callable[..., DataFrame], make_settings: MakeSettings) -> None:
+    tags = table(
+        TAGS,
+        {"song_id": "s", "tag": "happy"},  # without a weight
+        {"song_id": "s", "weight": 5.0},
+        {"tag": "sad", "weight": 50.0},
     )
-    none = spark.createDataFrame([], DROPPED.schema)
-    settings = make_settings(*SMALL, "label.min_tags=1", "label.min_tag_weight=0")
-    result = label_songs(songs_of(spark, "s"), tags, none, settings.label)
-    assert as_rows(result.labelled) == []  # a weight that is not known leads nothing
+    settings = make_settings(*SMALL, "label.min_tags=1", "label.min_tag_weight=0").label
+    result = label_songs(table(DEDUPED, song_id="s"), tags, settings)
+    assert as_rows(result.labelled) == []  # a missing weight is 0 and leads no other
     assert reasons(result) == {"s": "not_dominant"}
-    empty = label_songs(spark.createDataFrame([], DEDUPED.schema), tags, none, settings.label)
-    assert (empty.labelled.columns, empty.labelled.count()) == (LABELLED.column_names, 0)
-    assert (empty.dropped.columns, empty.dropped.count()) == (DROPPED.column_names, 0)
+    for rows in (tags, table(TAGS)):
+        empty = label_songs(table(DEDUPED), rows, settings)
+        assert (empty.labelled.columns, as_rows(empty.labelled)) == (LABELLED.column_names, [])
+        assert (empty.dropped.columns, as_rows(empty.dropped)) == (DROPPED.column_names, [])
+        assert (empty.label_choices.columns, as_rows(empty.label_choices)) == (LABEL_CHOICES.column_names, [])
+    assert reasons(label_songs(table(DEDUPED, song_id="s"), table(TAGS), settings)) == {"s": "no_tags"}
 
 
-def test_order_and_partitions_change_nothing(spark: SparkSession, make_settings: Settings) -> None:
+def test_order_and_partitions_change_nothing(
+    table: Callable[..., DataFrame], tags_of: Callable[[Tags], DataFrame], make_settings: MakeSettings
+) -> None:
     words = ["happy", "cheerful", "sad", "melancholy", "rock", "pop", "love", "dark"]
     tags = {f"s{n}": {w: (n * (i + 3) * 7.3) % 100 for i, w in enumerate(words)} for n in range(40)}
-    none = spark.createDataFrame([], DROPPED.schema)
     settings = make_settings(*SMALL, "label.epsilon=0.01").label
-    frame = tags_of(spark, tags)
-    first = label_songs(songs_of(spark, *tags), frame, none, settings)
-    second = label_songs(
-        songs_of(spark, *reversed(tags)), frame.orderBy("weight").repartition(7, "tag"), none, settings
-    )
+    songs, rows = table(DEDUPED, *({"song_id": song} for song in tags)), tags_of(tags)
+    first = label_songs(songs, rows, settings)
+    backwards = songs.orderBy("song_id", ascending=False)
+    second = label_songs(backwards, rows.orderBy("weight").repartition(7, "tag"), settings)
     assert len(as_rows(first.labelled)) > 5
     assert as_rows(first.labelled) == as_rows(second.labelled)
     assert as_rows(first.dropped) == as_rows(second.dropped)
+    assert as_rows(first.label_choices) == as_rows(second.label_choices)
 
 
-def test_what_other_rules_would_label(spark: SparkSession, make_settings: Settings) -> None:
+def test_the_labels_of_other_thresholds_are_counted(label: Label, make_settings: MakeSettings) -> None:
     tags = {
         "clear": {"happy": 100, "rock": 20},
         "third": {"rock": 100, "pop": 90, "sad": 80},  # not first, and leads by 80 of 270
@@ -199,29 +209,43 @@ def test_what_other_rules_would_label(spark: SparkSession, make_settings: Settin
         "none": {"rock": 50},
     }
     settings = make_settings(*SMALL, "label.min_tags=1", "label.denominator=all").label
-    found = label_songs(
-        songs_of(spark, *tags), tags_of(spark, tags), spark.createDataFrame([], DROPPED.schema), settings
-    )
-    songs = {(row.top_k, row.epsilon, row.mood): row.songs for row in found.label_choices.collect()}
+    result = label(tags, settings)
+    songs = {(row.top_k, row.epsilon, row.mood): row.songs for row in result.label_choices.collect()}
     assert songs[1, 0.0, "happy"] == 2
     assert (1, 0.0, "sad") not in songs
     assert songs[3, 0.1, "happy"] == songs[3, 0.2, "happy"] == 1
     assert songs[3, 0.05, "happy"] == 2
     assert songs[3, 0.2, "sad"] == 1
     assert (3, 0.3, "sad") not in songs
-    chosen = {
+    at_settings = {
         mood: n
-        for (k, epsilon, mood), n in songs.items()
-        if (k, epsilon) == (settings.top_k, settings.epsilon)
+        for (top_k, epsilon, mood), n in songs.items()
+        if (top_k, epsilon) == (settings.top_k, settings.epsilon)
     }
-    labelled = [row.mood for row in found.labelled.collect()]
-    assert chosen == {mood: labelled.count(mood) for mood in set(labelled)}
+    assert at_settings == {"happy": 1, "sad": 1}
+    assert sorted(row.mood for row in result.labelled.collect()) == ["happy", "sad"]
 
 
-def test_why_there_are_no_labels() -> None:
-    line = why_no_labels({"no_tags": 452, "too_few_tags": 3})
-    assert line == (
-        "no song has a label: no_tags for 452 of 455 songs; put tags for them in the corpus' folder tags/"
+# -- messages --------------------------------------------------------------------------------------
+
+
+def test_the_line_about_missing_labels_names_the_most_frequent_reason() -> None:
+    assert why_no_labels({"no_tags": 452, "too_few_tags": 3}) == (
+        "no song has a label: the reason for 452 of 455 songs is no_tags; "
+        "add tags to the corpus' folder tags/"
     )
-    assert "label.min_tags" in why_no_labels({"too_few_tags": 3})
-    assert why_no_labels({}) == "no song has a label: there are no songs"
+    assert "lower label.min_tags" in why_no_labels({"too_few_tags": 3})
+    assert why_no_labels({}) == "no song has a label, because there are no songs"
+
+
+def test_labels_are_counted_by_mood_and_too_few_moods_are_warned_of(settings: Settings) -> None:
+    def reviewed(moods: dict[str, int]) -> Notes:
+        counts = {"labelled": Counts(sum(moods.values()), moods), "dropped": Counts(5, {"no_tags": 1})}
+        return review(counts, settings.label)
+
+    assert reviewed({"happy": 3, "sad": 2}) == Notes((), {"labels": {"happy": 3, "sad": 2}})
+    assert reviewed({"sad": 1200}) == Notes(
+        ("all 1,200 labels are sad: training needs songs of at least two moods",),
+        {"labels": {"happy": 0, "sad": 1200}},
+    )
+    assert reviewed({}) == Notes((why_no_labels({"no_tags": 1}),), {"labels": {"happy": 0, "sad": 0}})
