@@ -1,4 +1,4 @@
-"""corpus: flat files of every format, mixed, as the strings they hold."""
+"""corpus files: flat files of every format, in any mixture, as strings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def corpus(tmp_path: Path) -> Path:
     return folder.parent
 
 
-def test_every_format_at_once(spark: SparkSession, corpus: Path) -> None:
+def test_files_of_every_format_are_read_together(spark: SparkSession, corpus: Path) -> None:
     rows = as_rows(read_columns(spark, list_files(str(corpus), "tags"), COLUMNS))
     assert {row["song_id"]: (row["title"], row["weight"]) for row in rows} == {
         "comma": ('A "quoted", title\nof two lines', "1"),
@@ -47,19 +47,19 @@ def test_every_format_at_once(spark: SparkSession, corpus: Path) -> None:
     assert len(rows) == 7
 
 
-def test_many_files_of_one_layout_each_skip_their_header(spark: SparkSession, tmp_path: Path) -> None:
+def test_the_header_of_each_of_several_files_is_skipped(spark: SparkSession, tmp_path: Path) -> None:
     for n in range(3):
         (tmp_path / f"{n}.csv").write_text(f"song_id,title\ns{n},t{n}\n")
     rows = read_columns(spark, [f"file://{tmp_path}/{n}.csv" for n in range(3)], ("song_id", "title"))
     assert [row["song_id"] for row in as_rows(rows)] == ["s0", "s1", "s2"]
 
 
-def test_of_columns_of_the_same_name_the_first_counts(spark: SparkSession, tmp_path: Path) -> None:
+def test_the_first_of_several_columns_of_the_same_name_counts(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("title,title,Title\nfirst,second,third\n")
     assert as_rows(read_columns(spark, [f"file://{tmp_path}/a.csv"], ["title"])) == [{"title": "first"}]
 
 
-def test_no_files_is_an_empty_frame(spark: SparkSession, tmp_path: Path) -> None:
+def test_without_files_the_frame_is_empty(spark: SparkSession, tmp_path: Path) -> None:
     rows = read_columns(spark, list_files(str(tmp_path), "tags"), COLUMNS)
     assert (rows.columns, rows.count()) == (list(COLUMNS), 0)
 
@@ -67,8 +67,12 @@ def test_no_files_is_an_empty_frame(spark: SparkSession, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [
-        ("a.csv", b"song_id,tag\n1,x\n", r"a\.csv has no column weight; it has: song_id, tag"),
-        ("a.xlsx", b"PK", r"cannot read .*a\.xlsx: a corpus has \.parquet"),
+        ("a.csv", b"song_id,tag\n1,x\n", r"a\.csv has no column weight; its columns are song_id, tag"),
+        (
+            "a.xlsx",
+            b"PK",
+            r"cannot read .*a\.xlsx: this folder may have \.parquet, .*; move the file elsewhere",
+        ),
         ("a.parquet", b"PAR1 cut in half", r"cannot read .*a\.parquet: "),
         ("a.csv.gz", gzip.compress(b"song_id,weight\n" * 9000)[:40], r"cannot read .*a\.csv\.gz: "),
     ],

@@ -1,3 +1,5 @@
+"""ingest: songs of every layout of WASABI, rejects with their reasons, and the messages that stop a run."""
+
 from __future__ import annotations
 
 import gzip
@@ -16,14 +18,14 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-import ingest as ingest_job
 from conftest import ROOT, as_rows
 from songmood.corpus.files import list_files
-from songmood.corpus.songs import Ingested, ingest_songs, read_records
-from songmood.engine.errors import UserError
-from songmood.engine.run import Run, explain
-from songmood.engine.store import Store
-from songmood.settings import PathsSettings, Settings
+from songmood.corpus.records import read_records
+from songmood.corpus.songs import Songs, make_songs
+from songmood.engine.errors import UserError, explain
+from songmood.engine.step import Counts, Notes
+from songmood.settings import IngestSettings, Settings
+from songmood.steps.ingest import ingest_songs, review
 from songmood.tables import REJECTS, SONGS
 
 FIXTURES = ROOT / "tests" / "fixtures" / "corpus"
@@ -31,8 +33,8 @@ HEADER = "_id\tartist\ttitle\n"
 LIMIT = 2**20  # bytes of a line
 
 
-def ingest(spark: SparkSession, corpus: Path) -> Ingested:
-    return ingest_songs(read_records(spark, list_files(str(corpus), "songs"), LIMIT))
+def ingest(spark: SparkSession, corpus: Path) -> Songs:
+    return make_songs(read_records(spark, list_files(str(corpus), "songs"), LIMIT))
 
 
 def by_id(frame: DataFrame) -> dict[str, dict[str, Any]]:
@@ -56,13 +58,13 @@ def corpus(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="module")
-def readable(spark: SparkSession) -> Ingested:
+def readable(spark: SparkSession) -> Songs:
     result = ingest(spark, FIXTURES)
     return result._replace(songs=result.songs.cache(), rejects=result.rejects.cache())
 
 
 @pytest.fixture(scope="module")
-def readable_songs(readable: Ingested) -> dict[str, dict[str, Any]]:
+def readable_songs(readable: Songs) -> dict[str, dict[str, Any]]:
     return by_id(readable.songs)
 
 
@@ -109,13 +111,13 @@ def readable_songs(readable: Ingested) -> dict[str, dict[str, Any]]:
         ("array-last", "title", "The Last Of An Array"),
     ],
 )
-def test_each_rule(
+def test_values_of_the_readable_corpus(
     readable_songs: dict[str, dict[str, Any]], song_id: str, column: str, expected: object
 ) -> None:
     assert readable_songs[song_id][column] == expected
 
 
-AS_PEOPLE_WRITE = [
+SPELLINGS = [
     *(("length", text, 118.0) for text in ("118", "118.0", "118000", "1:58", "01:58", "1m 58sec", "1m58s")),
     *(("length", text, 118.0) for text in ("1 min 58 sec", "1 minute 58 seconds", "118 sec", "118s")),
     *(("length", text, None) for text in ("unk.", "0", "", "-5", "long")),
@@ -130,18 +132,20 @@ AS_PEOPLE_WRITE = [
 ]
 
 
-def test_numbers_and_languages_as_people_write_them(spark: SparkSession, corpus: Callable[..., Path]) -> None:
+def test_lengths_years_and_languages_in_many_spellings(
+    spark: SparkSession, corpus: Callable[..., Path]
+) -> None:
     records = [
         {"_id": f"{n:03}", "artist": "a", "title": "t", column: written}
-        for n, (column, written, _) in enumerate(AS_PEOPLE_WRITE)
+        for n, (column, written, _) in enumerate(SPELLINGS)
     ]
     songs = by_id(ingest(spark, corpus(**{"songs.jsonl": "\n".join(map(json.dumps, records))})).songs)
     table = {"length": "duration_s", "publicationDateAlbum": "year", "language": "language"}
-    read = [(c, text, songs[f"{n:03}"][table[c]]) for n, (c, text, _) in enumerate(AS_PEOPLE_WRITE)]
-    assert read == AS_PEOPLE_WRITE
+    read = [(c, text, songs[f"{n:03}"][table[c]]) for n, (c, text, _) in enumerate(SPELLINGS)]
+    assert read == SPELLINGS
 
 
-def test_rejects_of_the_readable_corpus(readable: Ingested) -> None:
+def test_rejects_of_the_readable_corpus(readable: Songs) -> None:
     found = {(r["source"], r["reason"]): r["count"] for r in readable.rejects.collect()}
     assert found == {
         ("songs/tabs.csv", "wrong_number_of_columns"): 2,
@@ -152,8 +156,8 @@ def test_rejects_of_the_readable_corpus(readable: Ingested) -> None:
     }
 
 
-def test_of_two_records_with_one_id_one_is_kept_and_one_rejected(
-    readable: Ingested, readable_songs: dict[str, dict[str, Any]]
+def test_one_of_two_records_with_the_same_id_is_kept_and_one_is_rejected(
+    readable: Songs, readable_songs: dict[str, dict[str, Any]]
 ) -> None:
     reject = readable.rejects.where("reason = 'duplicate_song_id'").first()
     assert reject is not None
@@ -161,25 +165,25 @@ def test_of_two_records_with_one_id_one_is_kept_and_one_rejected(
     assert titles == {"The First", "The Second"}
 
 
-def test_tables_have_their_columns_and_keys(readable: Ingested) -> None:
+def test_the_tables_have_their_columns_and_unique_keys(readable: Songs) -> None:
     for frame, table in ((readable.songs, SONGS), (readable.rejects, REJECTS)):
         assert sorted(frame.columns) == sorted(table.column_names)
         assert {f.name: f.dataType for f in frame.schema} == {f.name: f.dataType for f in table.schema}
         assert frame.select(*table.key).distinct().count() == frame.count()
 
 
-def test_compression_and_order_change_nothing(
-    spark: SparkSession, readable: Ingested, tmp_path: Path
-) -> None:
+def test_compression_and_order_change_nothing(spark: SparkSession, readable: Songs, tmp_path: Path) -> None:
     (tmp_path / "songs").mkdir()
     for file in (FIXTURES / "songs").glob("*.*"):
         (tmp_path / "songs" / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
     zipped = read_records(spark, list_files(str(tmp_path), "songs"), LIMIT)
+    assert zipped.songs is not None
+    assert zipped.json_songs is not None
     shuffled = zipped._replace(
         songs=zipped.songs.orderBy(F.rand(3)).repartition(5),
         json_songs=zipped.json_songs.orderBy(F.rand(3)).repartition(5),
     )
-    result = ingest_songs(shuffled)
+    result = make_songs(shuffled)
     assert as_rows(result.songs) == as_rows(readable.songs)
     same = ("record_hash", "reason", "count", "raw")
     assert as_rows(result.rejects.select(*same)) == as_rows(readable.rejects.select(*same))
@@ -254,7 +258,7 @@ def test_windows_line_ends_and_byte_order_mark(spark: SparkSession, corpus: Call
     assert by_id(ingest(spark, made).songs)["1"]["title"] == "T"
 
 
-def test_files_of_no_known_kind_are_named(spark: SparkSession, corpus: Callable[..., Path]) -> None:
+def test_files_of_other_formats_are_named(spark: SparkSession, corpus: Callable[..., Path]) -> None:
     made = corpus(a__csv=HEADER, README__md="about")
     ignored = read_records(spark, list_files(str(made), "songs"), LIMIT).ignored
     assert [Path(file).name for file in ignored] == ["README.md"]
@@ -305,14 +309,14 @@ def dump(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[
         ("quoted", "lastfm_id", "http://www.last.fm/music/Ada+Finch"),
         ("quoted", "duration_s", None),
         ("plus", "title", "1+1 + 1"),
-        ("bare", "title", "The 100%41"),  # has a blank, so it is not quoted
-        ("accent", "title", "100%FF"),  # is no UTF-8, so it is not quoted
+        ("bare", "title", "The 100%41"),  # has a space, so it is not encoded
+        ("accent", "title", "100%FF"),  # is not UTF-8, so it is not encoded
         ("accent", "artist", "Own Name"),
         ("entity", "title", "Don't"),
-        ("foreign", "title", "Give%20It"),  # its id is no object, so it is not of the dump
+        ("foreign", "title", "Give%20It"),  # its id is not an object, so it is not from the dump
     ],
 )
-def test_the_dump_is_read_as_it_is_meant(
+def test_the_strings_of_the_dump_are_decoded(
     dump: dict[str, dict[str, Any]], song_id: str, column: str, expected: object
 ) -> None:
     assert dump[song_id][column] == expected
@@ -324,7 +328,7 @@ def test_an_array_on_one_line(spark: SparkSession, corpus: Callable[..., Path]) 
     assert {k: v["title"] for k, v in by_id(result.songs).items()} == {"0": "T0", "1": "T1", "2": "T2"}
 
 
-def test_a_csv_keeps_its_own_artist_beside_album_records(
+def test_only_songs_in_json_are_completed_from_album_records(
     spark: SparkSession, corpus: Callable[..., Path]
 ) -> None:
     made = corpus(
@@ -347,7 +351,7 @@ def test_a_csv_keeps_its_own_artist_beside_album_records(
 # -- rejects -------------------------------------------------------------------------------------
 
 
-def reasons(result: Ingested) -> dict[str, int]:
+def reasons(result: Songs) -> dict[str, int]:
     return {
         row["reason"]: row["n"]
         for row in result.rejects.groupBy("reason").agg(F.sum("count").alias("n")).collect()
@@ -365,7 +369,7 @@ def reasons(result: Ingested) -> dict[str, int]:
         ('""', {}),
     ],
 )
-def test_a_value_that_goes_on_in_the_next_line_is_two_rejects(
+def test_a_value_that_continues_in_the_next_line_is_two_rejects(
     spark: SparkSession, corpus: Callable[..., Path], separator: str, value: str, broken: dict[str, int]
 ) -> None:
     rows = [("_id", "artist", "title"), ("1", "A", "T"), ("2", "A", value), ("3", '"A ""B"" C"', "T")]
@@ -400,7 +404,7 @@ SECRET = "hello darkness"
     ],
     ids=["cut", "line break", "within", "no id", "too long", "csv", "csv no id", "csv without lyrics"],
 )
-def test_rejects_hold_no_lyrics(
+def test_rejects_show_no_lyrics(
     spark: SparkSession, corpus: Callable[..., Path], name: str, text: str, shown: list[str | None]
 ) -> None:
     made = corpus(**{name: text, "album__jsonl": ""})
@@ -409,7 +413,7 @@ def test_rejects_hold_no_lyrics(
     assert sorted(map(str, [row["raw"] for row in rejects])) == sorted(map(str, shown))
 
 
-def test_a_line_too_long_is_one_reject(spark: SparkSession, corpus: Callable[..., Path]) -> None:
+def test_a_line_that_is_too_long_is_one_reject(spark: SparkSession, corpus: Callable[..., Path]) -> None:
     long = "x" * (LIMIT + 1)
     made = corpus(
         a__csv=HEADER + f"1\tA\tT\n2\tA\t{long}\n3\tA\tT\n",
@@ -429,14 +433,17 @@ def test_a_line_too_long_is_one_reject(spark: SparkSession, corpus: Callable[...
     [
         ({"a__csv": "_id\ttitle\n1\tT\n"}, "a.csv has no column artist"),
         ({"a__csv": "artist,title\nA,T\n"}, "a.csv has no column _id or song_id"),
-        ({"song__jsonl": '{"_id": "1", "title": "T", "id_album": "x"}\n'}, "song.jsonl names no artists"),
+        (
+            {"song__jsonl": '{"_id": "1", "title": "T", "id_album": "x"}\n'},
+            "song.jsonl has no artists: put album.jsonl",
+        ),
         ({"a__csv": HEADER + "1\tA\tT\n2\tA"}, "a.csv ends in the middle of a record"),
         ({"song__jsonl": '{"_id": "1", "artist": "A"}\n{"_id": "2", "art'}, "song.jsonl ends in the middle"),
         ({"a__csv__gz": "no gzip"}, r"cannot read .*a\.csv\.gz: .*; fetch it again"),
         ({"a__parquet": "no parquet"}, "a.parquet is damaged"),
     ],
 )
-def test_what_stops_a_run(
+def test_files_that_stop_a_run(
     spark: SparkSession, corpus: Callable[..., Path], files: dict[str, str], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
@@ -461,51 +468,85 @@ def test_cut_gzip_is_explained_in_a_line(spark: SparkSession, corpus: Callable[.
     assert explain(error.value).startswith("a compressed file ends too early")
 
 
-def run_job(spark: SparkSession, settings: Settings, corpus: Path) -> Run:
-    """The job itself on a corpus, with a warehouse beside it."""
-    paths = PathsSettings(corpus=str(corpus), warehouse=str(corpus / "warehouse"))
-    run = Run(settings.model_copy(update={"paths": paths}), Store(str(paths.warehouse)), spark, "test")
-    run.do(ingest_job.STEP, "0" * 16)
-    return run
+def run_step(spark: SparkSession, corpus: Path, settings: IngestSettings) -> tuple[Notes, dict[str, Counts]]:
+    """The notes and counts of the step on a corpus, counted as the engine counts what it writes."""
+    result = ingest_songs(spark, list_files(str(corpus), "songs"), settings)
+    assert result.shared  # so that both tables are computed once
+    found = result.rejects.groupBy("reason").agg(F.sum("count"), F.min("source")).collect()
+    counts = {
+        "songs": Counts(result.songs.count()),
+        "rejects": Counts(
+            result.rejects.count(),
+            {reason: count for reason, count, _ in found},
+            {reason: source for reason, _, source in found},
+        ),
+    }
+    reviewed = review(counts, settings)
+    return Notes(result.notes.warnings + reviewed.warnings, reviewed.figures), counts
 
 
-def test_too_many_rejects_stop_the_job(
+def test_too_many_rejects_stop_the_run(
     spark: SparkSession, settings: Settings, corpus: Callable[..., Path]
 ) -> None:
     made = corpus(a__csv=HEADER + "1\tA\tT\n" * 4 + "2\tA\n")
-    with pytest.raises(UserError, match=r"1 of 2 records cannot be read \(most: wrong_number_of_columns"):
-        run_job(spark, settings, made)
+    with pytest.raises(
+        UserError, match=r"1 of 2 records cannot be read \(most often wrong_number_of_columns"
+    ):
+        run_step(spark, made, settings.ingest)
 
 
-def test_a_tenth_of_broken_rows_stops_the_job_unless_it_may_pass(
+def test_a_tenth_of_broken_rows_stops_the_run_unless_the_settings_allow_it(
     spark: SparkSession, make_settings: Callable[..., Settings], corpus: Callable[..., Path]
 ) -> None:
     broken = ("{}\tA\n", '{}\tA\t"T\n', "{}\tA\tT\tmore\n", "\tA\tNo id {}\n")
     rows = [(broken[n // 10 % 4] if n % 10 == 0 else "{}\tA\tT\n").format(n) for n in range(400)]
     made = corpus(a__csv=HEADER + "".join(rows))
     line = (
-        "40 of 400 records cannot be read (most: wrong_number_of_columns, e.g. in songs/a.csv): mend songs/"
+        "40 of 400 records cannot be read (most often wrong_number_of_columns, for example in songs/a.csv): "
+        "correct the files in songs/, or raise ingest.max_reject_share"
     )
     with pytest.raises(UserError, match=re.escape(line)):
-        run_job(spark, make_settings(), made)
-    record = run_job(spark, make_settings("ingest.max_reject_share=0.1"), made).manifest["steps"][-1]
-    assert record["tables"]["songs"]["rows"] == 360
-    assert record["tables"]["rejects"]["reasons"] == {
+        run_step(spark, made, make_settings().ingest)
+    notes, counts = run_step(spark, made, make_settings("ingest.max_reject_share=0.1").ingest)
+    assert notes == Notes()
+    assert counts["songs"].rows == 360
+    assert counts["rejects"].reasons == {
         "wrong_number_of_columns": 20,
         "no_song_id": 10,
         "unclosed_quote": 10,
     }
 
 
-def test_the_job_says_what_it_left_out(
+def test_the_step_warns_of_files_and_records_that_it_leaves_out(
     spark: SparkSession, settings: Settings, corpus: Callable[..., Path]
 ) -> None:
     rows = "".join(f"{i}\tA\tT\n" for i in range(20))
     made = corpus(a__csv=HEADER + rows + "1\tA\tAgain\n" + "20\tA\n", README__md="about")
-    record = run_job(spark, settings, made).manifest["steps"][-1]
-    assert record["tables"]["songs"]["rows"] == 20
-    assert record["tables"]["rejects"]["reasons"] == {"duplicate_song_id": 1, "wrong_number_of_columns": 1}
-    assert ["README.md" in record["warnings"][0], "1 records repeat" in record["warnings"][1]] == [True, True]
+    notes, counts = run_step(spark, made, settings.ingest)
+    assert counts["songs"].rows == 20
+    assert counts["rejects"].reasons == {"duplicate_song_id": 1, "wrong_number_of_columns": 1}
+    ignored, repeated = notes.warnings
+    assert re.search(r"left out file://.*/README\.md: songs are not read", ignored)
+    assert repeated.startswith(
+        "left out 1 records that repeat the id of another song, for example in songs/a.csv"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rejects", "advice"),
+    [
+        ({"line_too_long": 1, "duplicate_song_id": 50}, "raise ingest.max_line_mb"),
+        ({"unclosed_quote": 2, "broken_json": 1}, "without line breaks in quoted values"),
+        ({"broken_json": 2, "unclosed_quote": 1}, "correct the files in songs/"),
+    ],
+)
+def test_the_most_frequent_reason_decides_the_advice(
+    settings: Settings, rejects: dict[str, int], advice: str
+) -> None:
+    examples = dict.fromkeys(rejects, "songs/a.csv")
+    counts = {"songs": Counts(1), "rejects": Counts(sum(rejects.values()), rejects, examples)}
+    with pytest.raises(UserError, match=advice):
+        review(counts, settings.ingest)
 
 
 # -- real data -------------------------------------------------------------------------------
@@ -518,8 +559,8 @@ def real(spark: SparkSession, shared_data: Path) -> dict[str, DataFrame]:
     }
 
 
-def test_both_layouts_give_the_same_songs(real: dict[str, DataFrame]) -> None:
-    # Every column of `songs` is in both layouts, so none may differ.
+def test_both_layouts_of_wasabi_have_the_same_songs(real: dict[str, DataFrame]) -> None:
+    # both layouts have every column of `songs`
     api, csv = as_rows(real["wasabi-api"]), as_rows(real["wasabi-csv"])
     assert len(api) == 14044
     assert api == csv

@@ -1,4 +1,4 @@
-"""lines: every line of a file once, the too long ones by name, and JSON records told apart."""
+"""lines: every line of a file comes once, too long ones as problems, and JSON records are separated."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write(path: Path, content: bytes) -> str:
 @given(st.lists(st.sampled_from([b"a", b"bb", b"ccccc", b"\n", b"\r", b"\r\n"])).map(b"".join))
 @example(b"\xef\xbb\xbfa\nabcde")
 @example(b"abcd\r\nabcde\r\n")
-def test_files_are_split_as_texts_are(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_files_are_split_as_text_is(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     file = write(tmp_path_factory.getbasetemp() / "long.txt", content)
     lines = [line for line in re.split(rb"[\r\n]", content.removeprefix(b"\xef\xbb\xbf")) if line]
     expected = [
@@ -45,7 +45,7 @@ def test_files_are_split_as_texts_are(tmp_path_factory: pytest.TempPathFactory, 
 
 @pytest.mark.parametrize("name", ["a b.txt", "a b.txt.gz"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_each_line_comes_once_wherever_files_are_split(
+def test_each_line_comes_once_wherever_spark_splits_files(
     spark: SparkSession, tmp_path: Path, name: str, line_end: str
 ) -> None:
     dice = random.Random(7)
@@ -62,9 +62,9 @@ def test_each_line_comes_once_wherever_files_are_split(
     too_long = {line[:1000] for line in lines if len(line) > LIMIT}
     assert set(found.loc[found["problem"] == "line_too_long", "raw"]) == too_long
     assert set(found.loc[found["problem"].isna(), "raw"]) == {line for line in lines if len(line) <= LIMIT}
-    even = read_lines(spark, [file], 100_000).toPandas()  # by Spark's own reader
-    assert sorted(even["record_hash"]) == sorted(found["record_hash"])
-    assert {*even["file"], *found["file"]} == {file}
+    by_spark = read_lines(spark, [file], 100_000).toPandas()  # with Spark's own reader
+    assert sorted(by_spark["record_hash"]) == sorted(found["record_hash"])
+    assert {*by_spark["file"], *found["file"]} == {file}
 
 
 # -- JSON ----------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def parsed(spark: SparkSession, *lines: str) -> list[tuple[str | None, str | Non
         (['{"a": "[{,]}"}'], ["[{,]}"]),
     ],
 )
-def test_every_record_of_a_line_is_read(spark: SparkSession, lines: list[str], expected: list[str]) -> None:
+def test_every_record_on_a_line_is_read(spark: SparkSession, lines: list[str], expected: list[str]) -> None:
     assert parsed(spark, *lines) == [(value, None) for value in expected]
 
 
@@ -109,5 +109,5 @@ def test_every_record_of_a_line_is_read(spark: SparkSession, lines: list[str], e
         "null",
     ],
 )
-def test_a_line_that_is_not_json_throughout_is_one_problem(spark: SparkSession, line: str) -> None:
+def test_a_line_with_anything_but_json_objects_is_one_problem(spark: SparkSession, line: str) -> None:
     assert parsed(spark, line) == [(None, "broken_json")]

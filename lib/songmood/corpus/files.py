@@ -1,4 +1,4 @@
-"""The corpus folder: which files make up each part, whether they have changed, and flat files' columns."""
+"""The corpus folder: the files of each part, whether they have changed, and the columns of flat files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PEEK_BYTES = 2**20  # more than any header or first record seen
 
 
 class CsvHeader(NamedTuple):
-    """The first line of a CSV file: as it is, and what it says."""
+    """The first line of a CSV file: its text, and the columns and separator found in it."""
 
     line: str
     columns: tuple[str, ...]
@@ -37,7 +37,7 @@ class CsvHeader(NamedTuple):
 def list_files(corpus: str, part: str) -> list[str]:
     """The data files of one part of a corpus, as URIs, sorted; empty if the part is not there.
 
-    Hidden files and those beginning with '_' (Spark's markers) are no data.
+    Hidden files and those whose names begin with '_' (Spark's markers) are not data.
     """
     return [uri for uri, _, _ in _files(corpus, part)]
 
@@ -58,13 +58,11 @@ def check_corpus(corpus: str) -> None:
     if filesystem.get_file_info(path).type != fs.FileType.Directory:
         raise UserError(f"no corpus folder at {corpus}: set paths.corpus to one (README: The corpus)")
     if not list_files(corpus, "songs"):
-        raise UserError(
-            f"no song files in {corpus}/songs: the folder songs/ is the one part a corpus must have"
-        )
+        raise UserError(f"no song files in {corpus}/songs: songs/ is the only folder that a corpus must have")
 
 
 def place_paths(settings: Settings) -> Settings:
-    """The settings with the paths that were left open filled in.
+    """The settings with the paths that the user did not set.
 
     The demo has a warehouse of its own, and a corpus for each set of demo settings.
     """
@@ -80,7 +78,7 @@ def place_paths(settings: Settings) -> Settings:
 
 
 def peek(file: str) -> list[str]:
-    """The lines at the beginning of a text file, plain or .gz, without blank ones; the last may be cut.
+    """The lines at the beginning of a text file, plain or .gz, without blank lines. The last may be cut off.
 
     Raises UserError if the file cannot be read.
     """
@@ -93,13 +91,13 @@ def peek(file: str) -> list[str]:
 
 
 def split_lines(content: bytes) -> list[str]:
-    """The lines of a text, without blank ones and a byte order mark."""
+    """The lines of a text, without blank lines and without a byte order mark."""
     text = content.decode("utf-8-sig", errors="replace")
     return [line for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
 
 
 def read_header(file: str) -> CsvHeader | None:
-    """The header of a CSV file, plain or .gz: a tab separates if it has one, else a comma.
+    """The header of a CSV file, plain or .gz. The separator is a tab if the header has one, else a comma.
 
     None for an empty file. Raises UserError if the file cannot be read.
     """
@@ -111,10 +109,10 @@ def read_header(file: str) -> CsvHeader | None:
 
 
 def split_cells(line: str, separator: str) -> list[str]:
-    """The cells of a CSV line, without blanks around them."""
+    """The cells of a CSV line, without spaces around them."""
     try:
         cells = next(csv.reader([line], delimiter=separator))
-    except csv.Error:  # a cell larger than any name
+    except csv.Error:  # a cell is larger than any name
         cells = line.split(separator)
     return [cell.strip() for cell in cells]
 
@@ -122,12 +120,12 @@ def split_cells(line: str, separator: str) -> list[str]:
 def read_columns(
     spark: SparkSession, files: Sequence[str], columns: Sequence[str], required: Sequence[str] = ()
 ) -> DataFrame:
-    """The named columns of flat files, as strings; null where a file lacks one.
+    """The named columns of flat files, as strings; a column is null where a file does not have it.
 
-    Takes .parquet, and .csv, .tsv and .jsonl, plain or .gz, mixed as they come. In CSV the separator is
-    a tab if the header has one, else a comma; quotes are doubled, not escaped; a quoted value may hold
-    line breaks. An empty file has no rows. Raises UserError for a file of another format, one that
-    cannot be read, and one whose header lacks a `required` column (JSON lines have no header).
+    The files may be .parquet, and .csv, .tsv and .jsonl, plain or .gz, in any mixture. In CSV the separator
+    is a tab if the header has one, else a comma; quotes within quotes are doubled; a quoted value may have
+    line breaks. An empty file has no rows. Raises UserError for a file of another format, a file that cannot
+    be read, and a file whose header lacks a `required` column (JSON lines have no header).
     """
     schema = _strings(columns)
     groups = defaultdict(list)
@@ -135,33 +133,31 @@ def read_columns(
         layout = _layout(file)
         if layout is None:
             continue
-        lacking = [c for c in required if layout.header and c not in layout.header]
-        if lacking:
-            raise UserError(f"{file} has no column {lacking[0]}; it has: {', '.join(layout.header)}")
+        missing = [name for name in required if layout.header and name not in layout.header]
+        if missing:
+            raise UserError(f"{file} has no column {missing[0]}; its columns are {', '.join(layout.header)}")
         groups[layout].append(file)
     frames = []
-    for layout, alike in groups.items():
+    for layout, same_layout in groups.items():
+        rows = _read_files(spark, layout, same_layout, columns)
         present = layout.header or columns
-        frames.append(
-            _read_alike(spark, layout, alike, columns).select(
-                *((F.col(c) if c in present else F.lit(None)).cast("string").alias(c) for c in columns)
-            )
-        )
+        values = ((F.col(name) if name in present else F.lit(None)).cast("string") for name in columns)
+        frames.append(rows.select(*(value.alias(name) for value, name in zip(values, columns, strict=True))))
     return reduce(DataFrame.unionByName, frames) if frames else spark.createDataFrame([], schema)
 
 
 class _Layout(NamedTuple):
-    """What files must share to be read together."""
+    """The format of a file. Files of the same layout are read together."""
 
     format: str
-    header: tuple[str, ...]  # none for JSON lines
-    types: tuple[str, ...] = ()  # Parquet's
-    separator: str = ""  # CSV's
-    whole: bool = False  # one file is one partition
+    header: tuple[str, ...]  # empty for JSON lines
+    types: tuple[str, ...] = ()  # of the columns of Parquet
+    separator: str = ""  # of CSV
+    whole: bool = False  # Spark reads each file as one partition
 
 
 def _layout(file: str) -> _Layout | None:
-    """How a file is laid out, from its name and header; None if it is empty."""
+    """The layout of a file, from its name and header; None if it is empty."""
     name = file.lower().removesuffix(".gz")
     filesystem, path = open_filesystem(file)
     try:
@@ -176,20 +172,21 @@ def _layout(file: str) -> _Layout | None:
         header = read_header(file)
         return _Layout("csv", header.columns, separator=header.separator, whole=True) if header else None
     raise UserError(
-        f"cannot read {file}: a corpus has .parquet, .csv, .tsv and .jsonl, plain or .gz; move it elsewhere"
+        f"cannot read {file}: this folder may have .parquet, .csv, .tsv and .jsonl files, plain or .gz; move "
+        "the file elsewhere"
     )
 
 
-def _read_alike(spark: SparkSession, layout: _Layout, files: list[str], columns: Sequence[str]) -> DataFrame:
+def _read_files(spark: SparkSession, layout: _Layout, files: list[str], columns: Sequence[str]) -> DataFrame:
     if layout.format == "parquet":
         return spark.read.parquet(*files)
     if layout.format == "json":
         rows = spark.read.schema(_strings(columns)).json(files)
     else:
-        # by place, not by name: of columns of the same name the first counts
+        # by position, because of columns of the same name the first counts
         names = [
-            name if layout.header.index(name) == place and name in columns else f"_{place}"
-            for place, name in enumerate(layout.header)
+            name if layout.header.index(name) == position and name in columns else f"_{position}"
+            for position, name in enumerate(layout.header)
         ]
         reader = spark.read.schema(_strings(names)).option("header", True).option("multiLine", True)
         rows = reader.option("sep", layout.separator).option("escape", '"').csv(files)

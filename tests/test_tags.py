@@ -1,4 +1,4 @@
-"""tag_files: what WASABI's tag files say, and pickles that are no such files."""
+"""tags: the tag files of a corpus, and pickles that are refused."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
-import enrich as enrich_job
 from conftest import ROOT
 from songmood.corpus.files import list_files
-from songmood.corpus.tags import TagFiles, read_pickle, read_tags
+from songmood.corpus.pickles import read_pickle
+from songmood.corpus.tags import TagFiles, read_tags
 from songmood.engine.errors import UserError
-from songmood.engine.run import Run, Step
-from songmood.engine.store import Store
-from songmood.settings import PathsSettings, Settings
-from songmood.tables import DEDUPED, DUPLICATES, FILTERED
+from songmood.settings import Settings
+from songmood.steps.enrich import fetch_tags
+from songmood.steps.enrich.tags import collect_tags
+from songmood.tables import SONG_RECORDS
 
 MB = 2**20
 TAGS = {"TR1": [("happy", 100), ("pop", 40)], "TR2": [("sad", 7.5), ("ünï", "3")], "TR3": []}
@@ -68,10 +68,10 @@ def found(files: TagFiles) -> set[tuple[str | None, ...]]:
     return {tuple(row) for row in rows}
 
 
-# -- all kinds -------------------------------------------------------------------------------------
+# -- all formats -----------------------------------------------------------------------------------
 
 
-def test_every_kind_of_file_at_once(spark: SparkSession, tags: Callable[..., str]) -> None:
+def test_files_of_every_format_are_read_together(spark: SparkSession, tags: Callable[..., str]) -> None:
     corpus = tags(
         {
             "social-tags.json": SOCIAL,
@@ -99,13 +99,16 @@ def test_every_kind_of_file_at_once(spark: SparkSession, tags: Callable[..., str
     assert (Path(unread["file"]).name, unread["problem"]) == ("flat.jsonl", "broken_json")
 
 
-def test_no_files_are_no_rows(spark: SparkSession, tags: Callable[..., str]) -> None:
+def test_without_files_there_are_no_rows(spark: SparkSession, tags: Callable[..., str]) -> None:
     files = read(spark, tags({}))
     assert (files.rows.count(), files.unread.count()) == (0, 0)
 
 
-def test_enrich_joins_the_lists_of_a_song(
-    spark: SparkSession, tags: Callable[..., str], settings: Settings, tmp_path: Path
+def test_enrich_merges_the_lists_of_a_song(
+    spark: SparkSession,
+    tags: Callable[..., str],
+    table: Callable[..., DataFrame],
+    settings: Settings,
 ) -> None:
     corpus = tags(
         {
@@ -120,28 +123,17 @@ def test_enrich_joins_the_lists_of_a_song(
             "broken.json": '[\n{"lastfm_id": "TR1"\n]\n',
         }
     )
-    song = {"song_id": "one", "lastfm_id": "TR1", "artist": "A", "title": "T"}
-    run = Run(
-        settings.model_copy(update={"paths": PathsSettings(corpus=corpus, warehouse=f"{corpus}/warehouse")}),
-        Store(f"{corpus}/warehouse"),
-        spark,
-        "test",
-    )
-    rows = {DEDUPED: song, FILTERED: song, DUPLICATES: {"song_id": "x", "representative_id": "y"}}
-    tables = {
-        table.name: spark.createDataFrame([tuple(map(row.get, table.column_names))], table.schema)
-        for table, row in rows.items()
-    }
-    run.do(Step("before", "its tables", lambda run: run.write(**tables), writes=tuple(tables)), "1" * 16)
-    run.do(enrich_job.STEP, "0" * 16)
-    assert {row["tag"]: row["weight"] for row in run.read("tags").collect()} == {
+    records = table(SONG_RECORDS, record_id="one", song_id="one", lastfm_id="TR1")
+    rows, warnings = fetch_tags(spark, list_files(corpus, "tags"), settings.enrich, settings.ingest)
+    merged = collect_tags(records, rows, {}, settings.enrich)
+    assert {row["tag"]: row["weight"] for row in merged.collect()} == {
         "pop": 100.0,
         "happy": 50.0,
         "rock": 20.0,
     }
-    warnings = run.manifest["steps"][-1]["warnings"]
-    assert "1 lines of file://" in warnings[0]
-    assert "broken.json" in warnings[0]
+    (warning,) = warnings
+    assert "1 line" in warning
+    assert "broken.json" in warning
 
 
 # -- pickles ---------------------------------------------------------------------------------------
@@ -164,24 +156,24 @@ def flat(tags: dict[str, Any]) -> list[tuple[str, str, str]]:
     ),
     st.integers(0, pickle.HIGHEST_PROTOCOL),
 )
-def test_good_pickles_of_every_protocol(
+def test_pickles_of_every_protocol_are_read(
     tmp_path_factory: pytest.TempPathFactory, tags: dict[str, Any], protocol: int
 ) -> None:
-    padded = tags | {"padding": [("x" * 5000, 1)]}  # texts used twice unfold little beside it
+    padded = tags | {"padding": [("x" * 5000, 1)]}  # so that repeated texts are a small part
     content = pickle.dumps(padded, protocol)
     assert read_bytes(tmp_path_factory.getbasetemp(), content) == flat(padded)
     optimized = pickletools.optimize(content)
     assert read_bytes(tmp_path_factory.getbasetemp(), optimized) == flat(padded)
 
 
-def test_texts_of_python_2_and_bytes(tmp_path: Path) -> None:
+def test_bytes_and_texts_of_python_2_are_read_as_text(tmp_path: Path) -> None:
     python_2 = b"\x80\x02}q\x00U\x03TR1q\x01]q\x02U\x05Caf\xc3\xa9q\x03K\x05\x86q\x04as."
     assert read_bytes(tmp_path, python_2) == [("TR1", "Café", "5")]
     assert read_bytes(tmp_path, pickle.dumps({"TR1": [("Café".encode(), 5)]})) == [("TR1", "Café", "5")]
 
 
 class Runs:
-    """Pickled, it runs a command when it is loaded."""
+    """Runs a command when it is unpickled."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -191,14 +183,14 @@ class Runs:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(tmp_path: Path, protocol: int) -> None:
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path, protocol: int) -> None:
     trace = tmp_path / "ran"
     content = pickle.dumps({"TR1": [("happy", 1)], "TR2": Runs(trace)}, protocol)
-    with pytest.raises(UserError, match=r"a\.pickle holds more than texts, .* it was not read"):
+    with pytest.raises(UserError, match=r"a\.pickle has more than texts, .*, so it was not read"):
         read_bytes(tmp_path, content)
     assert not trace.exists()
     pickle.loads(content)
-    assert trace.exists()  # so the test would have seen it
+    assert trace.exists()  # so the test would have noticed
 
 
 def unfolding(levels: int) -> Any:
@@ -216,40 +208,40 @@ def shared(songs: int, tags: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (pickle.dumps({"TR1": [unfolding(40)]}), "is no \\(tag, weight\\)"),
-        (pickle.dumps({"TR1": unfolding(40)}), "is no \\(tag, weight\\)"),
+        (pickle.dumps({"TR1": [unfolding(40)]}), "is not a pair \\(tag, weight\\)"),
+        (pickle.dumps({"TR1": unfolding(40)}), "is not a pair \\(tag, weight\\)"),
         # hashing this key would take 2^40 steps
         (
             b"\x80\x04}" + b"K\x01\x94" + b"".join(b"h%c\x86\x94" % n for n in range(40)) + b"]s.",
-            "keys that are no texts",
+            "keys that are not texts",
         ),
-        (pickle.dumps(shared(20_000, 20_000)), "unfolds to far more"),
-        (pickle.dumps({"TR1": [("x" * 100_000, 1)] * 50_000}), "unfolds to far more"),
+        (pickle.dumps(shared(20_000, 20_000)), "unfolds to far more text"),
+        (pickle.dumps({"TR1": [("x" * 100_000, 1)] * 50_000}), "unfolds to far more text"),
         (b"\x80\x04}r\xff\xff\xff\xff.", ""),  # an entry far in the memo: Python would reserve 64 GB
         (b"\x80\x04\x95" + struct.pack("<Q", 2**40) + b"}.", ""),  # a frame of a TB
         (b"\x80\x04}X\x03\x00\x00\x00TR1]X\x01\x00\x00\x00t\x8b\x7f\xff\xff\x7f", "damaged or cut off"),
         (b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"x.", "damaged or cut off"),  # a text of a TB
-        (b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"x.", "damaged or cut off|holds more"),
-        (b"(" * 200_000 + b"l" * 200_000 + b".", "is no dict"),
-        (b"}(" + b"(" * 200_000 + b"t" * 200_000 + b"]u.", "keys that are no texts"),
+        (b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"x.", "damaged or cut off|has more"),
+        (b"(" * 200_000 + b"l" * 200_000 + b".", "is not a dict"),
+        (b"}(" + b"(" * 200_000 + b"t" * 200_000 + b"]u.", "keys that are not texts"),
         (pickle.dumps(TAGS)[:-20], "damaged or cut off"),
-        (b"}2s.", "holds more than .* \\(operation DUP\\)"),
-        (b"}Pname\n.", "holds more than .* \\(operation PERSID\\)"),
+        (b"}2s.", "has more than .* \\(operation DUP\\)"),
+        (b"}Pname\n.", "has more than .* \\(operation PERSID\\)"),
         (b"", "damaged or cut off"),
-        (b"no pickle", "no pickle"),
-        (pickle.dumps([1, 2]), "is no dict"),
-        (pickle.dumps({"TR1": "happy"}), "whose tags are no list"),
-        (pickle.dumps({"TR1": [("happy", [1])]}), "is no \\(tag, weight\\)"),
+        (b"no pickle", "is not a pickle"),
+        (pickle.dumps([1, 2]), "is not a dict"),
+        (pickle.dumps({"TR1": "happy"}), "whose tags are not a list"),
+        (pickle.dumps({"TR1": [("happy", [1])]}), "is not a pair \\(tag, weight\\)"),
         (pickle.dumps({"TR1": [("x" * 2 * MB, 1)]}), "more than 1 MB: raise enrich.max_pickle_mb"),
     ],
 )
-def test_other_pickles_are_refused_at_once(tmp_path: Path, content: bytes, says: str) -> None:
+def test_other_pickles_are_refused_quickly(tmp_path: Path, content: bytes, says: str) -> None:
     started = time.perf_counter()
     if says:
         with pytest.raises(UserError, match=says) as error:
             read_bytes(tmp_path, content)
         assert "\n" not in str(error.value)
-    else:  # what is reserved counts, not what comes of it
+    else:  # what matters is that no memory is reserved
         assert read_bytes(tmp_path, content) == []
     assert time.perf_counter() - started < 10
 
@@ -259,7 +251,7 @@ def test_an_unfolding_pickle_takes_little_memory(tmp_path: Path) -> None:
     script = f"""
 import resource
 from songmood.engine.errors import UserError
-from songmood.corpus.tags import read_pickle
+from songmood.corpus.pickles import read_pickle
 resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
@@ -275,7 +267,7 @@ except UserError as error:
     assert int(kilobytes) < 400_000
 
 
-def test_a_number_of_a_million_digits_is_no_weight(tmp_path: Path) -> None:
+def test_a_number_of_a_million_digits_is_limited(tmp_path: Path) -> None:
     large = int.from_bytes(b"\x7f" * 400_000, "little")
     content = pickle.dumps({"TR1": [("happy", large), ("sad", -large), ("none", None)]})
     weights = [row[2] for row in read_bytes(tmp_path, content)]
