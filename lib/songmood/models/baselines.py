@@ -1,8 +1,8 @@
-"""What the mood models are to beat."""
+"""The models without an encoder, which the others have to beat. Their names are in catalog.py."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,21 +13,21 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from songmood.models import Loss
+from songmood.models.base import Loss, Model
 from songmood.models.evaluate import fit_temperature, temper
 
 _WORD = r"\w+"
 
 
 class Majority:
-    """Every song has the moods in the shares of the training songs: what knowing nothing reaches."""
+    """Every song gets the shares of the moods among the training songs: the floor for all models."""
 
     def __init__(self, moods: Sequence[str]) -> None:
         self.moods = moods
         self.shares: npt.NDArray[Any] = np.full(len(moods), 1 / len(moods))
 
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
-        """Count."""
+        """Count the moods; the curve is empty."""
         self.shares = np.bincount(train["mood"], minlength=len(self.moods)) / len(train)
         return []
 
@@ -37,30 +37,30 @@ class Majority:
 
 
 class WordModel:
-    """A model of scikit-learn over the words of lyrics, without their order; tempered, as neural ones are."""
+    """A model of scikit-learn over the words of lyrics, in any order; tempered, as neural models are."""
 
     def __init__(self, words: Any, model: Any) -> None:
         self.pipeline: Pipeline = make_pipeline(words, model)
         self.temperature = 1.0
 
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
-        """Fit; the curve is empty, for the solver does not go by steps. `validation` sets the temperature."""
+        """Fit; `validation` sets the temperature. The curve is empty, as the solver has no training steps."""
         self.pipeline.fit(train["lyrics"].fillna(""), train["mood"])
         self.temperature = fit_temperature(validation["mood"].to_numpy(), self._logits(validation))
         return []
 
     def predict_proba(self, songs: pd.DataFrame) -> npt.NDArray[Any]:
-        """The probability of each mood; a song without known words gets the model's prior, tempered."""
+        """The probability of each mood; a song without words of the vocabulary gets the prior, tempered."""
         return temper(self._logits(songs), self.temperature)
 
     def _logits(self, songs: pd.DataFrame) -> npt.NDArray[np.float64]:
-        # not of the probabilities: naive Bayes has many that are 0 or 1
-        said = self.pipeline.predict_log_proba(songs["lyrics"].fillna(""))
-        return np.asarray(said, dtype=np.float64)
+        # logarithms, as many probabilities of naive Bayes round to 0 or 1
+        logarithms = self.pipeline.predict_log_proba(songs["lyrics"].fillna(""))
+        return np.asarray(logarithms, dtype=np.float64)
 
 
 def naive_bayes() -> WordModel:
-    """Multinomial naive Bayes on counts of words."""
+    """Multinomial naive Bayes on word counts."""
     return WordModel(CountVectorizer(strip_accents="unicode", token_pattern=_WORD), MultinomialNB())
 
 
@@ -68,3 +68,15 @@ def tfidf_logistic(seed: int) -> WordModel:
     """Logistic regression on TF-IDF of the words."""
     words = TfidfVectorizer(sublinear_tf=True, strip_accents="unicode", token_pattern=_WORD)
     return WordModel(words, LogisticRegression(max_iter=1000, random_state=seed))
+
+
+_MAKERS: dict[str, Callable[[Sequence[str], int], Model]] = {
+    "majority": lambda moods, seed: Majority(moods),
+    "naive_bayes": lambda moods, seed: naive_bayes(),
+    "tfidf_logistic": lambda moods, seed: tfidf_logistic(seed),
+}
+
+
+def make_baseline(name: str, moods: Sequence[str], seed: int) -> Model:
+    """The baseline of that name. Raises KeyError if there is none."""
+    return _MAKERS[name](moods, seed)

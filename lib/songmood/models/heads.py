@@ -1,4 +1,4 @@
-"""The nets that stand over the parts of a song, and over the encoder while that is tuned."""
+"""The nets over the parts of a song."""
 
 from __future__ import annotations
 
@@ -9,47 +9,45 @@ import numpy as np
 import torch
 from torch import nn
 
-from songmood.encoder.encoder import Encoder
 from songmood.models.linear import regress
 from songmood.models.parts import Array, mean_and_deviation
-from songmood.models.trainer import WeighedLoss
+from songmood.models.trainer import WeightedLoss
 
-# Beside other parts these are only centered: see `standardize`.
+# If there are other parts, these are only centered: see `standardize`.
 _OWN_SCALE = ("lyrics", "topics")
 # The inverse of the penalty where a head begins as a logistic regression. On 992 songs with real lyrics,
-# artists apart, 0.001 to 0.003 have the best AUC, and log loss is least at 0.003.
+# split by artist, 0.001 to 0.003 have the best AUC, and 0.003 the least log loss.
 _STRENGTH = 0.003
-# Parts that are log-odds are brought to deviation 1. Three of the same lyrics mostly agree, so their sum at
-# this weight has a deviation near 1 again: neither timid nor surer than any of them.
+# Parts that are log-odds are standardized to deviation 1. The three from the same lyrics mostly agree, so
+# with this weight their sum again has a deviation near 1: it is about as sure as each of them.
 _FIRST_WEIGHT = 0.4
 
 
 class _Parts(nn.Module):  # type: ignore[misc]
-    """What heads share: the parts of songs, standardized by the training songs, missing ones as 0.
+    """The code that heads share: parts of songs, standardized by the training songs, with 0 for missing
+    parts.
 
-    Each part comes as a tensor (songs, its width). What is not a finite number counts as missing and is
-    set to the mean, 0. In training parts are left out at random (`part_dropout`; a song that would lose
-    all keeps all), so that a song without audio or without lyrics is nothing new, and so that no part
-    is relied on alone.
+    Each part is a tensor (songs, its width). A value that is not a finite number counts as missing and
+    becomes the mean, 0. During training, parts are left out at random (`part_dropout`; a song that would
+    lose all parts keeps them), so that the head learns to predict songs without lyrics or audio, and does
+    not rely on one part alone.
     """
-
-    # The Trainer takes `**parts` for a loss that already counts accumulated batches; ours is a batch's mean.
-    accepts_loss_kwargs = False
 
     def __init__(self, widths: Mapping[str, int], moods: int, part_dropout: float) -> None:
         super().__init__()
         self.widths, self.part_dropout = dict(widths), part_dropout
-        self.loss = WeighedLoss(moods)
+        self.loss = WeightedLoss(moods)
         for part, width in widths.items():
             self.register_buffer(f"{part}_mean", torch.zeros(width))
             self.register_buffer(f"{part}_scale", torch.ones(width))
 
     def standardize(self, parts: Mapping[str, Array]) -> None:
-        """Take mean and deviation from the training songs' parts. Values 0 or 1 stay as they are.
+        """Take mean and deviation from the training songs' parts. Columns of 0 and 1 stay as they are.
 
-        Beside other parts, the encoder's vector (of length 1) and the topics (of sum 1) keep their own
-        small scale and are only centered. Blown up to deviation 1, hundreds of noisy numbers drown the
-        few of audio: on 900 made songs of known truth that cost 6 points of accuracy.
+        If there are other parts, the encoder's embedding (of length 1) and the topics (of sum 1) are only
+        centered and keep their small scale. Scaled up to deviation 1, their hundreds of noisy numbers would
+        drown the few of audio: on 900 made-up songs whose true moods are known, that cost 6 points of
+        accuracy.
         """
         for part in self.widths:
             values = parts[part]
@@ -62,7 +60,7 @@ class _Parts(nn.Module):  # type: ignore[misc]
             self.get_buffer(f"{part}_scale").copy_(torch.from_numpy(deviation))
 
     def read(self, parts: Mapping[str, Any]) -> tuple[list[Any], Any]:
-        """The parts, and which of them are there (songs, parts)."""
+        """The parts, and which of them each song has (songs, parts)."""
         columns, present = [], []
         for part in self.widths:
             values = (parts[part] - self.get_buffer(f"{part}_mean")) / self.get_buffer(f"{part}_scale")
@@ -76,7 +74,7 @@ class _Parts(nn.Module):  # type: ignore[misc]
         return [column * there[:, [i]] for i, column in enumerate(columns)], there
 
     def answer(self, logits: Any, hidden: Any, labels: Any) -> dict[str, Any]:
-        """Logits and the hidden layer of songs, and the loss where labels are given."""
+        """Logits and the hidden layer of songs, and the loss if labels are given."""
         result = {"logits": logits, "hidden": hidden}
         if labels is not None:
             result["loss"] = self.loss(logits, labels)
@@ -86,7 +84,7 @@ class _Parts(nn.Module):  # type: ignore[misc]
 class Head(_Parts):
     """The parts side by side, an optional hidden layer, then softmax over the moods (paper fig. A.3).
 
-    Beside several parts stands a 1 for each that is missing whole.
+    If there are several parts, each also has a flag that is 1 for songs without that part.
     """
 
     def __init__(
@@ -101,16 +99,15 @@ class Head(_Parts):
         self.output = nn.Linear(hidden_size or size, moods)
 
     def regress(self, parts: Mapping[str, Array], moods: Sequence[int], balanced: bool, seed: int) -> None:
-        """Begin, without a hidden layer, as a logistic regression on the training songs' parts.
+        """Begin as a logistic regression on the training songs' parts; only without a hidden layer.
 
-        A head of random numbers would first pull an encoder that is tuned under it away from what it knows
-        (Kumar et al. 2022, 'Fine-tuning can distort pretrained features'). Where no song of a mood has the
-        parts, the head stays as it is.
+        A random head would first distort the encoder that is tuned under it (Kumar et al. 2022, 'Fine-tuning
+        can distort pretrained features'). If no song of some mood has any part, the head stays random.
         """
         with torch.inference_mode():
             columns, there = self.eval().read({p: torch.from_numpy(parts[p]) for p in self.widths})
-        known = there.any(1).numpy()
-        numbers, codes = torch.cat(columns, 1).numpy()[known], np.asarray(moods)[known]
+        usable = there.any(1).numpy()
+        numbers, codes = torch.cat(columns, 1).numpy()[usable], np.asarray(moods)[usable]
         if len(np.unique(codes)) == self.output.out_features:
             coefficients, intercept = regress(numbers, codes, _STRENGTH, seed, balanced)
             self.output.weight.data.copy_(torch.from_numpy(coefficients))
@@ -126,13 +123,13 @@ class Head(_Parts):
 
 
 class Fusion(_Parts):
-    """A hidden layer for each part, added up through gates, then softmax over the moods.
+    """A hidden layer for each part, weighted by gates and added up, then softmax over the moods.
 
-    A part's gate, between 0 and 1, looks at all parts: how much it counts for this song. A missing
-    part adds nothing, so that a song of few parts is called less surely. Parts that are log-odds of the
-    moods already, `log_odds`, also go to the softmax by themselves, each with a weight. At first they
-    alone are heard, and how common each mood is (`expect`): what the gates make of all parts is learned
-    as a correction of their sum, which stands at the end of `hidden`.
+    The gate of a part, between 0 and 1, is computed from all parts: the weight of the part for this song. A
+    missing part adds nothing, so that predictions from few parts are less sure. Parts that are already
+    log-odds of the moods, `log_odds`, are also added to the logits directly, each with a weight. At first the
+    logits are these sums and the frequency of each mood (`expect`), and the gated layers learn a correction.
+    The sums are appended to the hidden layer.
     """
 
     def __init__(
@@ -157,7 +154,7 @@ class Fusion(_Parts):
             nn.init.zeros_(self.output.bias)
 
     def expect(self, moods: Sequence[int]) -> None:
-        """Begin with how common each mood is among training songs: short training would not get there."""
+        """Begin with the frequency of each mood among training songs: short training would not reach it."""
         counts = np.bincount(moods, minlength=self.output.out_features) + 1
         logarithms = np.log(counts / counts.sum())
         self.output.bias.data.copy_(torch.from_numpy(logarithms - logarithms.mean()))
@@ -166,39 +163,11 @@ class Fusion(_Parts):
         """Logits and hidden layer of songs; see `answer`."""
         columns, there = self.read(parts)
         present = there.to(columns[0].dtype)
-        said = [torch.tanh(expert(column)) for expert, column in zip(self.experts, columns, strict=True)]
-        gates = torch.sigmoid(self.gates(torch.cat([*said, present], 1))) * present
-        hidden = sum(gates[:, [i]] * part for i, part in enumerate(said))
+        layers = [torch.tanh(expert(column)) for expert, column in zip(self.experts, columns, strict=True)]
+        gates = torch.sigmoid(self.gates(torch.cat([*layers, present], 1))) * present
+        hidden = sum(gates[:, [i]] * layer for i, layer in enumerate(layers))
         logits = self.output(self.dropout(hidden))
         if self.log_odds:
             summed = sum(weight * columns[i] for weight, i in zip(self.weights, self.log_odds, strict=True))
             logits, hidden = logits + summed, torch.cat([hidden, summed], 1)
         return self.answer(logits, hidden, labels)
-
-
-class TextNet(nn.Module):  # type: ignore[misc]
-    """An encoder and a head over its reading, trained together. Below `trained_layers` nothing learns."""
-
-    def __init__(self, encoder: Encoder, head: Head, trained_layers: int) -> None:
-        super().__init__()
-        self.encoder, self.transformer, self.head = encoder, encoder.model, head
-        # a plain list, for a module list would register the same weights twice
-        self.learning: list[Any] = [self.transformer]
-        if trained_layers >= 0:
-            self.learning = encoder.layers()[-trained_layers:] if trained_layers else []
-        self.transformer.requires_grad_(False)
-        for module in self.learning:
-            module.requires_grad_(True)
-
-    def train(self, mode: bool = True) -> TextNet:
-        """Training mode, but for the layers that do not learn: dropout there would be mere noise."""
-        super().train(mode)
-        self.transformer.eval()
-        for module in self.learning:
-            module.train(mode)
-        return self
-
-    def forward(self, input_ids: Any, attention_mask: Any, songs: Any, labels: Any) -> dict[str, Any]:
-        """As the head's; input_ids and attention_mask are of windows, `songs` says whose they are."""
-        windows = self.encoder.read_windows(input_ids, attention_mask)
-        return dict(self.head(labels=labels, lyrics=self.encoder.join_windows(windows, songs, len(labels))))

@@ -11,12 +11,13 @@ from pyspark import SparkFiles
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from songmood.encoder.encoder import one_thread_in_workers, spread
-from songmood.models import song_parts
+from songmood.encoder.encoder import one_thread_in_workers
+from songmood.encoder.udf import spread
 from songmood.models.evaluate import HAPPY
 from songmood.models.neural import NeuralModel
+from songmood.models.songs import song_parts
 
-_READ = "song_id string, text_hash string, probabilities array<float>, hidden array<float>"
+_PREDICTED = "song_id string, text_hash string, probabilities array<float>, hidden array<float>"
 
 
 def score_by_model(
@@ -32,18 +33,18 @@ def score_by_model(
 ) -> DataFrame:
     """The table `moods`: a row for every song with lyrics or audio features.
 
-    The model's folder was shipped under `folder_name`; `moods` are its moods, in its order. p_happy
-    is null if none of them is happy, text_hash if the song has no lyrics. A song's probabilities may
-    differ in the seventh digit with the songs that share its batch.
+    The model's folder was shipped to executors under `folder_name`; `moods` are its moods, in its order.
+    p_happy is null if happy is not one of them, text_hash if the song has no lyrics. The seventh digit of a
+    song's probabilities may depend on the songs in its batch.
     """
     songs = song_parts(deduped.select("song_id"), lyrics, embeddings, topics, audio_features)
     hashed = songs.withColumn("text_hash", F.sha2("lyrics", 256))
-    # one pass of the model gives both arrays; a UDF column taken apart would run for each part
-    read = spread(hashed).mapInPandas(_reader(folder_name, batch_size), _READ)
+    # mapInPandas returns both arrays from one pass of the model; a UDF would run once for each of them
+    predicted = spread(hashed).mapInPandas(_predictor(folder_name, batch_size), _PREDICTED)
     names = F.array(*(F.lit(mood) for mood in moods))
     best = F.expr("int(array_position(probabilities, array_max(probabilities)))")
     p_happy = F.col("probabilities")[list(moods).index(HAPPY)] if HAPPY in moods else F.lit(None)
-    return read.select(
+    return predicted.select(
         "song_id",
         F.element_at(names, best).alias("mood"),
         F.map_from_arrays(names, F.col("probabilities")).alias("probabilities"),
@@ -54,8 +55,10 @@ def score_by_model(
     )
 
 
-def _reader(folder_name: str, batch_size: int) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
-    def read(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+def _predictor(
+    folder_name: str, batch_size: int
+) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
+    def predict(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         one_thread_in_workers()
         for songs in batches:
             model = _load(SparkFiles.get(folder_name), batch_size)
@@ -63,9 +66,9 @@ def _reader(folder_name: str, batch_size: int) -> Callable[[Iterable[pd.DataFram
             columns = {"probabilities": list(probabilities), "hidden": list(hidden)}
             yield songs[["song_id", "text_hash"]].assign(**columns)
 
-    return read
+    return predict
 
 
-@lru_cache(maxsize=2)  # a worker process lives on from task to task, and mapInPandas begins anew in each
+@lru_cache(maxsize=2)  # worker processes are reused, but each task calls mapInPandas anew
 def _load(folder: str, batch_size: int) -> NeuralModel:
     return NeuralModel.load(Path(folder), batch_size)

@@ -1,37 +1,48 @@
-"""Training a net, by transformers' Trainer."""
+"""Training a net: batches in random order, a learning rate that falls to 0, the best epoch kept."""
 
 from __future__ import annotations
 
-import dataclasses
-import tempfile
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
+from torch.utils.data import DataLoader, Sampler
+from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_utils import enable_full_determinism
 
-from songmood.encoder.encoder import device, quiet
-from songmood.models import Loss
+from songmood.encoder.encoder import device
+from songmood.models.base import Loss
 from songmood.settings import TrainSettings
 
+Rows = list[dict[str, Any]]
 
-def _make_optimizer(net: nn.Module, name: str, rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """An optimizer of the paper's section 5, SGD with momentum, or Adam, of what learns in a net."""
+_EVALUATED_ROWS = 64  # in a batch of validation rows
+_LOGGED_STEPS = 10  # the training curve has a point for every ten updates
+_LARGEST_NORM = 1.0  # gradients of a larger norm are scaled down to it
+
+# The optimizers of the paper's section 5, SGD with momentum, and Adam for the base network.
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": lambda learning, rate, decay: torch.optim.AdamW(learning, lr=rate, weight_decay=decay),
+    "adagrad": lambda learning, rate, decay: torch.optim.Adagrad(learning, lr=rate, weight_decay=decay),
+    "sgd": lambda learning, rate, decay: torch.optim.SGD(learning, lr=rate, weight_decay=decay),
+    "sgd_momentum": lambda learning, rate, decay: torch.optim.SGD(
+        learning, lr=rate, momentum=0.9, weight_decay=decay
+    ),
+    "adam": lambda learning, rate, decay: torch.optim.Adam(learning, lr=rate),
+}
+
+
+def make_optimizer(net: nn.Module, name: str, rate: float, weight_decay: float) -> torch.optim.Optimizer:
+    """An optimizer of the parameters of a net that learn. Raises KeyError if there is none of that name."""
     learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    if name == "adagrad":
-        return torch.optim.Adagrad(learning, lr=rate, weight_decay=weight_decay)
-    if name == "sgd":
-        return torch.optim.SGD(learning, lr=rate, weight_decay=weight_decay)
-    if name == "sgd_momentum":
-        return torch.optim.SGD(learning, lr=rate, momentum=0.9, weight_decay=weight_decay)
-    if name == "adam":
-        return torch.optim.Adam(learning, lr=rate)
-    return torch.optim.AdamW(learning, lr=rate, weight_decay=weight_decay)
+    return OPTIMIZERS[name](learning, rate, weight_decay)
 
 
-class WeighedLoss(nn.Module):  # type: ignore[misc]
-    """Cross-entropy; `class_weights` gives every mood the same say, however rare it is."""
+class WeightedLoss(nn.Module):  # type: ignore[misc]
+    """Cross-entropy; after `balance`, every mood has the same total weight, however rare it is."""
 
     def __init__(self, moods: int) -> None:
         super().__init__()
@@ -51,10 +62,10 @@ class WeighedLoss(nn.Module):  # type: ignore[misc]
 
 def train_net(
     net: Any,
-    train: list[dict[str, Any]],
-    validation: list[dict[str, Any]],
+    train: Rows,
+    validation: Rows,
     *,
-    collate: Any,
+    collate: Callable[[Rows], dict[str, Any]],
     optimizer: str,
     rate: float,
     epochs: int,
@@ -62,65 +73,140 @@ def train_net(
     settings: TrainSettings,
     seed: int,
 ) -> list[Loss]:
-    """Train a net and leave it as it was after its best epoch on validation; the training curve.
+    """Train a net and leave it as it was after the epoch with the least validation loss; the training curve.
 
-    Rows with `input_ids` are put together by their length. On a GPU that can, numbers are of half precision.
+    Training stops after `patience` epochs without a better loss. Rows with `input_ids` are batched by length.
+    A GPU that has bfloat16 uses it.
     """
-    quiet()
-    # the option has one name up to transformers 4 and another since
-    names = {field.name for field in dataclasses.fields(TrainingArguments)}
-    by_length: dict[str, Any] = {}
-    if train and "input_ids" in train[0]:
-        by_length = (
-            {"train_sampling_strategy": "group_by_length"}
-            if "train_sampling_strategy" in names
-            else {"group_by_length": True}
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        args = TrainingArguments(
-            output_dir=folder,
-            num_train_epochs=epochs,
-            per_device_train_batch_size=settings.batch_size,
-            per_device_eval_batch_size=64,
-            gradient_accumulation_steps=settings.gradient_accumulation,
-            seed=seed,
-            data_seed=seed,
-            full_determinism=True,
-            use_cpu=device() == "cpu",
-            bf16=device() == "cuda" and torch.cuda.is_bf16_supported(),
-            dataloader_pin_memory=False,
-            eval_strategy="epoch",
-            save_strategy="epoch",
-            save_total_limit=1,
-            save_only_model=True,
-            load_best_model_at_end=True,
-            metric_for_best_model="eval_loss",
-            greater_is_better=False,
-            prediction_loss_only=True,
-            logging_strategy="steps",
-            logging_steps=10,
-            remove_unused_columns=False,
-            label_names=["labels"],
-            report_to=[],
-            disable_tqdm=True,
-            log_level="error",
-            **by_length,
-        )
-        args._n_gpu = 1  # more would each get windows and songs cut at other places (DataParallel)
-        trainer = Trainer(
-            model=net,
-            args=args,
-            train_dataset=train,
-            eval_dataset=validation,
-            data_collator=collate,
-            optimizers=(_make_optimizer(net, optimizer, rate, settings.weight_decay), None),
-            callbacks=[EarlyStoppingCallback(early_stopping_patience=patience)],
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
-        curve = []
-        for entry in trainer.state.log_history:
-            for name, split in (("loss", "train"), ("eval_loss", "validation")):
-                if name in entry:
-                    curve.append(Loss(int(entry["step"]), float(entry[name]), split))
-        return curve
+    _make_deterministic(seed)
+    net.to(device())
+    batches = _Batches(train, settings.batch_size, settings.gradient_accumulation, collate, seed)
+    steps = epochs * batches.updates
+    stepper = make_optimizer(net, optimizer, rate, settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(stepper, lambda step: max(0, steps - step) / max(1, steps))
+    curve = _Curve()
+    best, kept, waited = math.inf, _learned(net), 0
+    for epoch in range(epochs):
+        for group in batches.of_epoch(epoch):
+            curve.add(_update(net, group, stepper))
+            schedule.step()
+        loss = _evaluate(net, validation, collate, seed)
+        curve.points.append(Loss(curve.step, loss, "validation"))
+        waited += 1
+        if loss < best:
+            best, kept, waited = loss, _learned(net), 0
+        if waited >= patience:
+            break
+    if math.isfinite(best):  # else the net shows its caller what went wrong
+        net.load_state_dict(kept, strict=False)
+    return curve.points
+
+
+class _Curve:
+    """The training curve: the mean loss of every ten updates, and each validation loss."""
+
+    def __init__(self) -> None:
+        self.points: list[Loss] = []
+        self.step, self._losses = 0, list[torch.Tensor]()
+
+    def add(self, loss: torch.Tensor) -> None:
+        """Take in the loss of an update."""
+        self.step += 1
+        self._losses.append(loss)
+        if self.step % _LOGGED_STEPS == 0:
+            self.points.append(Loss(self.step, float(torch.stack(self._losses).mean()), "train"))
+            self._losses = []
+
+
+class _Batches:
+    """The batches of each epoch, those of one update together."""
+
+    def __init__(
+        self, rows: Rows, size: int, accumulation: int, collate: Callable[[Rows], dict[str, Any]], seed: int
+    ) -> None:
+        self.accumulation = accumulation
+        self.sampler = _sampler(rows, size * accumulation) or _Shuffled(len(rows), seed)
+        self.loader = DataLoader(rows, size, sampler=self.sampler, collate_fn=collate)
+        self.updates = math.ceil(len(self.loader) / accumulation)
+
+    def of_epoch(self, epoch: int) -> Iterator[list[dict[str, Any]]]:
+        """For each update of the net, the batches whose gradients are added up."""
+        if isinstance(self.sampler, _Shuffled):
+            self.sampler.epoch = epoch
+        group: list[dict[str, Any]] = []
+        for batch in self.loader:
+            group.append(batch)
+            if len(group) == self.accumulation:
+                yield group
+                group = []
+        if group:
+            yield group
+
+
+class _Shuffled(Sampler[int]):  # type: ignore[misc]
+    """Rows in an order that depends on seed and epoch only."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.count, self.seed, self.epoch = count, seed, 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        return iter(torch.randperm(self.count, generator=generator).tolist())
+
+
+def _sampler(rows: Rows, size: int, seed: int | None = None) -> Sampler[int] | None:
+    """A sampler that puts rows of a similar length into one batch; None for rows without `input_ids`."""
+    if not rows or "input_ids" not in rows[0]:
+        return None
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    lengths = [len(row["input_ids"]) for row in rows]
+    return LengthGroupedSampler(size, lengths=lengths, generator=generator)
+
+
+def _update(net: Any, batches: Sequence[dict[str, Any]], optimizer: torch.optim.Optimizer) -> torch.Tensor:
+    """One step of the optimizer, by the mean gradient of the batches; their mean loss."""
+    net.train()
+    total = torch.tensor(0.0, device=device())
+    for batch in batches:
+        loss = _loss(net, batch) / len(batches)
+        loss.backward()
+        total += loss.detach()
+    nn.utils.clip_grad_norm_(net.parameters(), _LARGEST_NORM)
+    optimizer.step()
+    optimizer.zero_grad()
+    return total
+
+
+def _evaluate(net: Any, rows: Rows, collate: Callable[[Rows], dict[str, Any]], seed: int) -> float:
+    """The mean loss of rows."""
+    net.eval()
+    loader = DataLoader(
+        rows, _EVALUATED_ROWS, sampler=_sampler(rows, _EVALUATED_ROWS, seed), collate_fn=collate
+    )
+    losses, counts = [], []
+    with torch.inference_mode():
+        for batch in loader:
+            losses.append(float(_loss(net, batch)))
+            counts.append(len(batch["labels"]))
+    return float(np.average(losses, weights=counts))
+
+
+def _loss(net: Any, batch: dict[str, Any]) -> Any:
+    placed = {name: tensor.to(device()) for name, tensor in batch.items()}
+    halved = device() == "cuda" and torch.cuda.is_bf16_supported()
+    with torch.autocast(device(), torch.bfloat16, enabled=halved):
+        return net(**placed)["loss"].float()
+
+
+def _learned(net: nn.Module) -> dict[str, Any]:
+    """A copy of what learns in a net."""
+    return {name: value.detach().clone() for name, value in net.named_parameters() if value.requires_grad}
+
+
+def _make_deterministic(seed: int) -> None:
+    enable_full_determinism(seed)
+    # Filling memory that is written next anyway changes no result.
+    torch.utils.deterministic.fill_uninitialized_memory = False

@@ -35,24 +35,14 @@ def reproduce_paper(
     manifest: dict[str, Any],
     say: Callable[[str], None],
 ) -> Reproduced:
-    """Train and measure every model of `reproduce.models` on every fold and seed, as far as not done before."""
-    from songmood.models.comparison import training_frame, training_songs
-    from songmood.models.reproduction import (
-        Units,
-        folder_of,
-        learning_rows,
-        optimizer_curves,
-        reproduce,
-        table_rows,
-        write_table,
-    )
+    """Train and measure every model of `reproduce.models` on every fold and seed, unless done before."""
+    from songmood.models.reproduction import Units, folder_of, reproduce
+    from songmood.models.songs import fetch_training_songs, training_songs
+    from songmood.models.table1 import learning_rows, optimizer_curves, table_rows, write_table
     from songmood.report.table1 import render_table1
 
-    songs = training_frame(
-        training_songs(
-            labelled, deduped, lyrics, embeddings, topics, audio_features, settings.train, settings.seed
-        )
-    )
+    tables = (labelled, deduped, lyrics, embeddings, topics, audio_features)
+    songs = fetch_training_songs(training_songs(*tables, settings.train, settings.seed))
     units = Units(store, folder_of(songs, settings, encoder_id(encoder)))
     reproduce(songs, encoder, settings, units, say)
     rows = table_rows(units, dict(zip(songs["song_id"], songs["artist"], strict=True)), settings)

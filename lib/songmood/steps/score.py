@@ -32,11 +32,11 @@ def score_songs(
     mood_model: Path | None,
     settings: EncoderSettings,
 ) -> Scored:
-    """The table `moods`; empty, with a warning, where no model was trained."""
+    """The table `moods`; empty, with a warning, if no model was trained."""
     if mood_model is None:
         empty = spark.createDataFrame([], MOODS.schema)
-        return Scored(empty, Notes(("no model was trained, so no song gets a mood",)))
-    from songmood.models.neural import describe
+        return Scored(empty, Notes(("no model was trained, so songs get no mood",)))
+    from songmood.models.files import describe
     from songmood.models.scoring import score_by_model
 
     return Scored(
@@ -48,7 +48,7 @@ def score_songs(
             audio_features,
             ship(spark, mood_model),
             describe(mood_model)["moods"],
-            encoder_id(mood_model),  # of the whole folder: the head, too
+            encoder_id(mood_model),  # the id of the whole folder, with the head
             settings.batch_size,
         )
     )

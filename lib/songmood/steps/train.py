@@ -12,7 +12,7 @@ from songmood.settings import EncoderSettings, TrainSettings
 
 
 class Trained(NamedTuple):
-    """How good each model is, what it said, and the final model (None without labelled songs)."""
+    """The figures and predictions of each model, and the final model (None without labelled songs)."""
 
     model_metrics: DataFrame
     training_curves: DataFrame
@@ -36,7 +36,8 @@ def train_models(
     scratch: Path,
 ) -> Trained:
     """Train each model of `train.models` on the labelled songs, and measure it."""
-    from songmood.models.comparison import ModelSettings, fit_models, training_songs
+    from songmood.models.comparison import ModelSettings, fit_models
+    from songmood.models.songs import training_songs
 
     songs = training_songs(labelled, deduped, lyrics, embeddings, topics, audio_features, settings, seed)
     trained = fit_models(
