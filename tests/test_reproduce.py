@@ -1,4 +1,4 @@
-"""reproduce: units are done once, and the table is of every song tested once."""
+"""reproduce: each unit is done once, and the tables cover every song that was tested."""
 
 from __future__ import annotations
 
@@ -12,25 +12,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from conftest import ROOT
 from songmood.audio import AUDIO_FEATURES
 from songmood.engine.errors import UserError
 from songmood.engine.store import Store
+from songmood.models import reproduction
+from songmood.models.reproduction import Units, folder_of, reproduce
+from songmood.models.table1 import Row, learning_rows, optimizer_curves, pool, table_rows, write_table
 from songmood.report.curves import optimizer_figures
 from songmood.report.table1 import render_table1
-from songmood.settings import Settings
-from songmood.steps.reproduce import (
-    Units,
-    folder_of,
-    learning_rows,
-    optimizer_curves,
-    pool,
-    reproduce,
-    table_rows,
-    write_table,
-)
+from songmood.settings import Settings, load_settings
 from songmood.tables import METRICS
 from tiny_encoder import HAPPY, NEUTRAL, SAD, WIDTH, write_tiny_encoder
 
@@ -65,7 +59,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def settings() -> Settings:
     grid = f"reproduce.optimizers={json.dumps({name: list(rates) for name, rates in GRID.items()})}"
-    return settings.load_settings(ROOT / "conf" / "base.yaml", [], (*SETTINGS, grid))
+    return load_settings(ROOT / "conf" / "base.yaml", [], (*SETTINGS, grid))
 
 
 @pytest.fixture(scope="module")
@@ -73,116 +67,131 @@ def done(
     encoder: Path, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Units, list[str]]:
     songs = made_songs()
-    units = Units(
-        Store(str(tmp_path_factory.mktemp("warehouse"))), folder_of(songs, settings, "code", "encoder")
-    )
-    said: list[str] = []
-    reproduce(songs, encoder, settings, units, said.append)
-    return units, said
+    units = Units(Store(str(tmp_path_factory.mktemp("warehouse"))), folder_of(songs, settings, "encoder"))
+    lines: list[str] = []
+    reproduce(songs, encoder, settings, units, lines.append)
+    return units, lines
+
+
+@pytest.fixture(scope="module")
+def rows(done: tuple[Units, list[str]], settings: Settings) -> list[Row]:
+    return table_rows(done[0], artists(), settings)
+
+
+def artists() -> dict[str, str]:
+    songs = made_songs()
+    return dict(zip(songs["song_id"], songs["artist"], strict=True))
+
+
+def changed(settings: Settings, **reproduce: Any) -> Settings:
+    section = settings.reproduce.model_copy(update=reproduce)
+    return settings.model_copy(update={"reproduce": section})
 
 
 def test_every_unit_is_done_once(done: tuple[Units, list[str]], encoder: Path, settings: Settings) -> None:
-    units, said = done
+    units, lines = done
     folds, seeds, models = 5, 2, 3
-    assert len(said) == len(set(said)) == folds * seeds * models + seeds + len(GRID["sgd"]) + 1
+    assert len(lines) == len(set(lines)) == folds * seeds * models + seeds + len(GRID["sgd"]) + 1
     again: list[str] = []
     reproduce(made_songs(), encoder, settings, units, again.append)
     assert again == []
 
 
-def test_what_was_stopped_goes_on(
+def test_an_interrupted_run_resumes(
     done: tuple[Units, list[str]], encoder: Path, settings: Settings, tmp_path: Path
 ) -> None:
-    units, _ = done
-    fresh = Units(Store(str(tmp_path)), units.folder)
+    fresh = Units(Store(str(tmp_path)), done[0].folder)
+    models = ("majority", "modified_tbert")
+    short = changed(settings, models=models, folds=2, seeds=(1,), learning_shares=(), optimizers={})
 
-    class Stopped(Exception):
+    class Interrupted(Exception):
         pass
 
-    said: list[str] = []
+    lines: list[str] = []
 
-    def stop_after_four(line: str) -> None:
-        said.append(line)
-        if len(said) == 4:
-            raise Stopped
+    def interrupt_after_three(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 3:
+            raise Interrupted
 
-    with pytest.raises(Stopped):
-        reproduce(made_songs(), encoder, settings, fresh, stop_after_four)
-    reproduce(made_songs(), encoder, settings, fresh, said.append)
-    assert len(said) == len(done[1])
-    for model in settings.reproduce.models:
-        one, other = (pool(of, model, 5, 1) for of in (units, fresh))
-        assert one is not None
-        assert other is not None
-        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+    with pytest.raises(Interrupted):
+        reproduce(made_songs(), encoder, short, fresh, interrupt_after_three)
+    reproduce(made_songs(), encoder, short, fresh, lines.append)
+    assert len(lines) == len(set(lines)) == 4
+    for model in models:
+        whole, resumed = (pool(units, model, 2, 1) for units in (done[0], fresh))
+        assert whole is not None
+        assert resumed is not None
+        np.testing.assert_allclose(whole.probabilities, resumed.probabilities, atol=1e-6)
 
 
-def test_other_songs_settings_or_code_are_other_units(settings: Settings) -> None:
+def test_other_songs_settings_or_code_are_other_units(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     songs = made_songs()
-    folder = folder_of(songs, settings, "code", "encoder")
+    folder = folder_of(songs, settings, "encoder")
 
     def after(**train: Any) -> str:
-        changed = settings.train.model_copy(update=train)
-        return folder_of(songs, settings.model_copy(update={"train": changed}), "code", "encoder")
+        section = settings.train.model_copy(update=train)
+        return folder_of(songs, settings.model_copy(update={"train": section}), "encoder")
 
-    assert folder_of(made_songs(), settings, "code", "encoder") == folder
-    assert folder_of(made_songs(), settings, "other code", "encoder") != folder
-    assert folder_of(songs, settings, "code", "other encoder") != folder
-    assert folder_of(songs.assign(mood="sad"), settings, "code", "encoder") != folder
+    assert folder_of(made_songs(), settings, "encoder") == folder
+    assert folder_of(songs, settings, "another encoder") != folder
+    assert folder_of(songs.assign(mood="sad"), settings, "encoder") != folder
     assert after(dropout=0.5) != folder
     assert after(fold=3, models=("majority", "modified_tbert")) == folder
     assert after(refit=False, bootstrap_samples=7) == folder
+    monkeypatch.setattr(reproduction, "code_fingerprint", lambda *_: "another code")
+    assert folder_of(songs, settings, "encoder") != folder
 
 
-def test_what_cannot_be_compared_is_said_before_any_work(
+def test_songs_that_cannot_be_compared_raise_before_any_work(
     encoder: Path, settings: Settings, tmp_path: Path
 ) -> None:
-    units, said = Units(Store(str(tmp_path)), "units"), list[str]()
+    units, lines = Units(Store(str(tmp_path)), "units"), list[str]()
     songs = made_songs()
     sad = songs["mood"] == "sad"
-    # ten songs and seven artists: some seed's fold has none of them
+    # ten songs and seven artists: for some seed a fold has none of them
     few = pd.concat([songs[~sad], songs[sad].head(10).assign(artist=[f"sad {i % 7}" for i in range(10)])])
-    more = settings.model_copy(update={"reproduce": settings.reproduce.model_copy(update={"folds": 10})})
-    for of, asked, why in (
+    for unusable, requested, why in (
         (songs.head(0), settings, "no labelled songs"),
-        (songs, more, "10 folds of 0.2 of the songs would test some twice"),
+        (songs, changed(settings, folds=10), "10 folds of 0.2 of the songs would test some twice"),
         (few.reset_index(drop=True), settings, "no sad song for .*: its 7 artists are too few"),
     ):
         with pytest.raises(UserError, match=why):
-            reproduce(of, encoder, asked, units, said.append)
-    assert said == []
+            reproduce(unusable, encoder, requested, units, lines.append)
+    assert lines == []
 
 
-def test_models_that_cannot_be_trained_are_told_once(
+def test_models_that_cannot_be_trained_are_reported_once(
     encoder: Path, settings: Settings, tmp_path: Path
 ) -> None:
     nothing: dict[str, None] = dict.fromkeys(("lyrics", "embedding", "topic_weights"))
     songs = made_songs().assign(**nothing, **dict.fromkeys(AUDIO_FEATURES, 0.5))
     songs["valence"] = (songs["mood"] == "happy") * 0.5
     models = ("tfidf_logistic", "modified_tbert_no_audio", "base_network")
-    few = {"models": models, "seeds": (1, 2), "folds": 2, "learning_shares": (), "optimizers": GRID}
-    asked = settings.model_copy(update={"reproduce": settings.reproduce.model_copy(update=few)})
-    said: list[str] = []
-    reproduce(songs, encoder, asked, Units(Store(str(tmp_path)), "units"), said.append)
-    assert [line for line in said if "too few lyrics" in line] == [said[1]]
-    assert "tfidf_logistic, modified_tbert_no_audio" in said[1]
-    assert len(said) == 2 * 2 + 1 + len(GRID["sgd"]) + 1  # nothing to tune: no loss
-    assert list(said[-1:]) == ["optimizer-sgd-0.001-epochs1-seed2: validation loss inf"]
+    requested = changed(settings, models=models, seeds=(1, 2), folds=2, learning_shares=(), optimizers=GRID)
+    lines: list[str] = []
+    reproduce(songs, encoder, requested, Units(Store(str(tmp_path)), "units"), lines.append)
+    assert [line for line in lines if "too few lyrics" in line] == [lines[1]]
+    assert "tfidf_logistic, modified_tbert_no_audio" in lines[1]
+    assert len(lines) == 2 * 2 + 1 + len(GRID["sgd"]) + 1  # nothing to tune: no loss
+    assert lines[-1] == "optimizer-sgd-0.001-epochs1-seed2: validation loss inf"
 
 
-def test_a_rare_mood_stays_in_a_small_share_of_the_songs(
+def test_a_small_share_of_the_songs_keeps_a_rare_mood(
     encoder: Path, settings: Settings, tmp_path: Path
 ) -> None:
     songs = made_songs().assign(artist=[f"artist {i}" for i in range(120)])
     songs = songs.drop(songs.index[songs["mood"] == "sad"][11:])
-    few = {"models": ("tfidf_logistic",), "seeds": (1, 2, 3), "learning_shares": (0.1,), "optimizers": {}}
-    asked = settings.model_copy(update={"reproduce": settings.reproduce.model_copy(update=few)})
+    models = {"models": ("tfidf_logistic",), "learning_models": ("tfidf_logistic",)}
+    requested = changed(settings, **models, seeds=(1, 2, 3), learning_shares=(0.1,), optimizers={})
     units = Units(Store(str(tmp_path)), "units")
-    reproduce(songs, encoder, asked, units, lambda _: None)  # by scikit-learn, which asks for two moods
-    assert [row["songs"] for row in learning_rows(units, asked)][:3] == [4 + 1] * 3  # of 42 and 8
+    reproduce(songs, encoder, requested, units, lambda _: None)  # scikit-learn needs two moods
+    assert [row["songs"] for row in learning_rows(units, requested)][:3] == [4 + 1] * 3  # of 42 and 8
 
 
-def test_every_song_is_tested_once_a_seed(done: tuple[Units, list[str]]) -> None:
+def test_every_song_is_tested_once_for_each_seed(done: tuple[Units, list[str]]) -> None:
     pooled = pool(done[0], "tfidf_logistic", 5, 2)
     assert pooled is not None
     assert pooled.song_ids == made_songs()["song_id"].tolist()
@@ -190,9 +199,7 @@ def test_every_song_is_tested_once_a_seed(done: tuple[Units, list[str]]) -> None
     assert pool(done[0], "tfidf_logistic", 5, 9) is None
 
 
-def test_the_table_has_gains_with_their_errors(done: tuple[Units, list[str]], settings: Settings) -> None:
-    songs = made_songs()
-    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), settings)
+def test_the_table_has_gains_with_their_errors(done: tuple[Units, list[str]], rows: list[Row]) -> None:
     assert [row["model"] for row in rows] == ["majority", "tfidf_logistic", "modified_tbert"]
     majority, baseline, tbert = rows
     assert baseline["gain"] is None
@@ -203,14 +210,17 @@ def test_the_table_has_gains_with_their_errors(done: tuple[Units, list[str]], se
         right.append(np.mean([p.probabilities.argmax(axis=1) == p.truth for p in pooled], axis=0))
     assert majority["gain"] == pytest.approx((right[0] - right[1]).mean())
     assert baseline["accuracy"] == pytest.approx(right[1].mean())
-    # three songs an artist: the error is that of the artists' sums
+    # each artist has three songs: the error is that of the sums by artist
     width = 2 * 1.96 * right[1].reshape(40, 3).sum(axis=1).std() / 3 / np.sqrt(40)
     assert baseline["accuracy_high"] - baseline["accuracy_low"] == pytest.approx(width, rel=0.3)
     sums = (right[0] - right[1]).reshape(40, 3).sum(axis=1)
     assert majority["gain_error"] == pytest.approx(sums.std() / 3 / np.sqrt(40), rel=0.3)
     assert majority["mcnemar_p"] is None
     assert baseline["accuracy"] > 0.7
-    assert 0 <= tbert["mcnemar_p"] <= 1
+    both = [pool(done[0], model, 5, 1) for model in ("tfidf_logistic", "modified_tbert")]
+    before, after = (p.probabilities.argmax(axis=1) == p.truth for p in both if p is not None)
+    better, worse = int((after & ~before).sum()), int((before & ~after).sum())
+    assert tbert["mcnemar_p"] == pytest.approx(binomtest(better, better + worse).pvalue)
     areas = []
     for seed, fold in itertools.product((1, 2), range(5)):
         unit = done[0].get(f"modified_tbert-fold{fold}-seed{seed}")
@@ -220,38 +230,34 @@ def test_the_table_has_gains_with_their_errors(done: tuple[Units, list[str]], se
     assert {row["n"] for row in rows} == {120}
 
 
-def test_the_table_is_of_the_songs_tested_where_folds_are_few(
+def test_with_few_folds_the_table_covers_the_songs_that_were_tested(
     done: tuple[Units, list[str]], settings: Settings
 ) -> None:
-    two = settings.model_copy(update={"reproduce": settings.reproduce.model_copy(update={"folds": 2})})
-    songs = made_songs()
-    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), two)
+    rows = table_rows(done[0], artists(), changed(settings, folds=2))
     pooled = [p for seed in (1, 2) if (p := pool(done[0], "majority", 2, seed)) is not None]
     assert pooled[0].song_ids != pooled[1].song_ids  # another seed deals other songs into the folds
-    assert rows[0]["n"] == len({song for of in pooled for song in of.song_ids}) < 120
-    right = [(of.probabilities.argmax(axis=1) == of.truth).mean() for of in pooled]
+    assert rows[0]["n"] == len({song for predictions in pooled for song in predictions.song_ids}) < 120
+    right = [(predictions.guesses == predictions.truth).mean() for predictions in pooled]
     assert rows[0]["accuracy"] == pytest.approx(np.mean(right))
     for row in rows:
         for name in METRICS:
-            low, high = row[f"{name}_low"], row[f"{name}_high"]
-            assert low <= row[name] <= high
+            assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
 
 
 def test_the_learning_curve_and_the_optimizers(done: tuple[Units, list[str]], settings: Settings) -> None:
     learning = learning_rows(done[0], settings)
     assert [(row["model"], row["seed"]) for row in learning] == [("tfidf_logistic", s) for s in (1, 2, 1, 2)]
-    assert learning[0]["songs"] == learning[1]["songs"]  # the seeds meet in a point
+    assert learning[0]["songs"] == learning[1]["songs"]  # both seeds have one place on the axis
     assert learning[0]["songs"] * 2 == pytest.approx(learning[2]["songs"], abs=1)
-    none = settings.reproduce.model_copy(update={"learning_shares": ()})
-    assert learning_rows(done[0], settings.model_copy(update={"reproduce": none})) == []
+    assert learning_rows(done[0], changed(settings, learning_shares=())) == []
     curves = list(optimizer_curves(done[0], settings))
     assert [(curve["optimizer"], curve["seed"]) for curve in curves] == [("sgd", 1), ("sgd", 2)]
     assert len({curve["rate"] for curve in curves}) == 1
 
 
-def test_the_table_reads_beside_the_papers(done: tuple[Units, list[str]], settings: Settings) -> None:
-    songs = made_songs()
-    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), settings)
+def test_the_table_shows_the_figures_of_the_paper_too(
+    done: tuple[Units, list[str]], rows: list[Row], settings: Settings
+) -> None:
     text = write_table(rows, learning_rows(done[0], settings), list(optimizer_curves(done[0], settings)))
     lines: list[list[Any]] = [line.split(" | ") for line in text.splitlines()]
     assert lines[4][-1].startswith("76.4 / 79.2 / 85.6")
@@ -260,7 +266,7 @@ def test_the_table_reads_beside_the_papers(done: tuple[Units, list[str]], settin
     assert "tfidf_logistic" in text
 
 
-def test_seeds_of_unlike_epochs_meet_in_a_point() -> None:
+def test_seeds_with_unequal_epochs_have_one_place_on_the_axis() -> None:
     rows = [
         ("sgd", 0.1, seed, step, 0.5 + seed / 10, "validation")
         for seed, step in ((1, 19), (2, 18), (1, 38), (2, 36))
@@ -272,9 +278,9 @@ def test_seeds_of_unlike_epochs_meet_in_a_point() -> None:
     assert line["y"] == [0.65, 0.65]
 
 
-def test_the_page_shows_table_curve_and_optimizers(done: tuple[Units, list[str]], settings: Settings) -> None:
-    songs = made_songs()
-    rows = table_rows(done[0], dict(zip(songs["song_id"], songs["artist"], strict=True)), settings)
+def test_the_page_shows_table_curve_and_optimizers(
+    done: tuple[Units, list[str]], rows: list[Row], settings: Settings
+) -> None:
     run = {"run_id": "<b>r</b>", "settings": settings.model_dump(mode="json")}
     learning, curves = learning_rows(done[0], settings), list(optimizer_curves(done[0], settings))
     page = render_table1(rows, learning, curves, run)
