@@ -1,12 +1,12 @@
-"""The base network and the fusion on real audio features, beside what scikit-learn has: four moods.
+"""The base network and the fusion on real audio features, beside models of scikit-learn: four moods.
 
-usage: python tests/bench_audio.py VALENCE_AROUSAL AUDIO_FEATURES [--folder bench]
+usage: python bench/audio.py VALENCE_AROUSAL AUDIO_FEATURES [--folder bench/out]
 
 VALENCE_AROUSAL is Deezer's table (Delbouys et al. 2018: lastfm_id, artist, title, valence, arousal), whose
-quarters are the moods happy, angry, sad and relaxed; AUDIO_FEATURES a file as a corpus folder has it, that
-meets those songs by artist and title in `enrich`. Ours are measured by `reproduce`, in five folds, artists
-kept apart. The others learn from all songs outside a fold's test songs; ours keep an eighth of them back to
-know when to stop. Intervals are by drawing artists.
+quadrants are the moods happy, angry, sad and relaxed; AUDIO_FEATURES is a file as in a corpus folder, which
+`enrich` matches to those songs by artist and title. Our models are measured by `reproduce`, in five folds,
+split by artist. The others learn from all songs outside a fold's test songs; ours keep an eighth of them back
+to decide when to stop. Intervals come from drawing artists.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from bench import ROOT, Reproduced, mean_points, run_reproduce
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
@@ -27,8 +26,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from songmood.models.parts import read_audio
-from songmood.steps.reproduce import pool, unit_name
+from songmood.models.parts import audio_numbers
+from songmood.models.table1 import pool
+from steps import ROOT, Reproduced, mean_points, run_reproduce
 
 MOODS = {(True, True): "happy", (False, True): "angry", (False, False): "sad", (True, False): "relaxed"}
 FOLDS, SEED = 5, 1
@@ -49,7 +49,7 @@ RIVALS = {
 
 
 def write_corpus(valence_arousal: Path, audio_features: Path, folder: Path) -> None:
-    """A corpus folder of the songs, each tagged with the mood of its quarter."""
+    """A corpus folder of the songs, each tagged with the mood of its quadrant."""
     shutil.rmtree(folder, ignore_errors=True)
     for part in ("songs", "tags", "audio_features"):
         (folder / part).mkdir(parents=True)
@@ -63,32 +63,27 @@ def write_corpus(valence_arousal: Path, audio_features: Path, folder: Path) -> N
     shutil.copy(audio_features, folder / "audio_features")
 
 
-def said_by(
+def predictions_of(
     make: Any, features: pd.DataFrame, truth: npt.NDArray[Any], folds: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
-    """A rival's probabilities of each song, from the songs of the other folds."""
-    said = np.zeros((len(truth), len(MOODS)))
-    numbers = read_audio(features)
+    """A rival's probabilities for each song, learned from the songs of the other folds."""
+    predictions = np.zeros((len(truth), len(MOODS)))
+    numbers = audio_numbers(features)
     for fold in range(FOLDS):
         test = folds == fold
-        said[test] = make().fit(numbers[~test], truth[~test]).predict_proba(numbers[test])
-    return said
+        predictions[test] = make().fit(numbers[~test], truth[~test]).predict_proba(numbers[test])
+    return predictions
 
 
 def report(left: Reproduced) -> None:
     """Print each model's figures."""
     pooled = {model: pool(left.units, model, FOLDS, SEED) for model in OURS}
     first = pooled[OURS[0]]
-    fold_of = {
-        song: fold
-        for fold in range(FOLDS)
-        for song in left.units.get(unit_name(OURS[0], fold, SEED))["song_id"]
-    }
-    truth, folds = first.truth, np.array([fold_of[song] for song in first.song_ids])
+    truth, folds = first.truth, first.folds
     features = left.tables["audio_features"].set_index("song_id").loc[first.song_ids]
     artists = left.tables["deduped"].set_index("song_id")["artist"].loc[first.song_ids].tolist()
-    answers = {model: of.probabilities for model, of in pooled.items()}
-    answers |= {name: said_by(make, features, truth, folds) for name, make in RIVALS.items()}
+    answers = {model: predictions.probabilities for model, predictions in pooled.items()}
+    answers |= {name: predictions_of(make, features, truth, folds) for name, make in RIVALS.items()}
     balance = ", ".join(f"{mood} {(truth == i).sum()}" for i, mood in enumerate(first.moods))
     print(f"\n{len(truth):,} songs by {len(set(artists)):,} artists: {balance}")
     print("\n| | accuracy | 95% interval | macro-F1 | ROC-AUC, one against the rest | base network's lead |")
@@ -111,7 +106,7 @@ def main() -> None:
     )
     parser.add_argument("valence_arousal", type=Path)
     parser.add_argument("audio_features", type=Path)
-    parser.add_argument("--folder", type=Path, default=ROOT / "bench")
+    parser.add_argument("--folder", type=Path, default=ROOT / "bench" / "out")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     corpus = arguments.folder / "audio-corpus"

@@ -1,11 +1,12 @@
-"""How far each model stays below the best possible reader of the demo's songs, and what each part adds.
+"""How far each model is below the best possible classifier of the demo's songs, and what each part adds.
 
-usage: python tests/bench_ceilings.py [--songs 5000] [--folder bench] [--models fusion modified_tbert ...]
+usage: python bench/ceilings.py [--songs 5000] [--folder bench/out] [--models fusion modified_tbert ...]
 
-The demo's truth says how surely each song's lyrics and sound tell its mood; the best reader of what a model
-sees (lyrics, sound or both, as far as the song has them) is measured on the same test songs as the model:
-two tenths of two folds, of three seeds, artists kept apart. Intervals are by drawing artists. Models that
-tune an encoder take minutes a fold; what is trained stays in the folder, so that a later run can add models.
+The demo's truth gives the log-odds of each song's mood from its lyrics and from its sound. The best
+classifier of what a model sees (lyrics, sound or both, as far as the song has them) is measured on the same
+test songs as the model: those of two folds, a fifth of the songs each, for three seeds, split by artist.
+Intervals come from drawing artists. Models that tune an encoder take minutes for each fold; trained models
+stay in the folder, so that a later run can add others.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bench import ROOT, Reproduced, mean_points, run_reproduce
 
 from songmood.demo.evidence import happy_probability
-from songmood.models.neural import KINDS
-from songmood.settings import MODELS
-from songmood.steps.reproduce import Units, pool
+from songmood.models.catalog import MODEL_NAMES, MODELS
+from songmood.models.reproduction import Units
+from songmood.models.table1 import pool
+from steps import ROOT, Reproduced, mean_points, run_reproduce
 
 FOLDS, SEEDS = 2, (1, 2, 3)
 SETTINGS = (
     *(f"reproduce.folds={FOLDS}", f"reproduce.seeds=[{','.join(map(str, SEEDS))}]"),
     *("reproduce.optimizers={}", "reproduce.learning_shares=[]"),
 )
-# What the one has and the other has not.
-STEPS = {
+# Two models that differ in this.
+DIFFERENCES = {
     "topics, beside lyrics": ("modified_tbert_no_audio", "modified_tbert_lyrics_only"),
     "topics, beside lyrics and audio": ("modified_tbert", "modified_tbert_no_topics"),
     "audio, beside lyrics": ("modified_tbert_no_topics", "modified_tbert_lyrics_only"),
@@ -39,35 +40,37 @@ STEPS = {
 
 
 def right_answers(units: Units) -> pd.DataFrame:
-    """A row a song tested with a seed: song_id, happy, and for each model whether it was right."""
+    """A row for each song tested with a seed: song_id, happy, and for each model whether it was right."""
     seeds = []
     for seed in SEEDS:
-        pooled = {model: pool(units, model, FOLDS, seed) for model in MODELS}
-        known = {model: of for model, of in pooled.items() if of is not None}
-        first = next(iter(known.values()))
-        right = {model: of.probabilities.argmax(axis=1) == of.truth for model, of in known.items()}
+        found = {model: pool(units, model, FOLDS, seed) for model in MODELS}
+        pooled = {model: predictions for model, predictions in found.items() if predictions is not None}
+        first = next(iter(pooled.values()))
+        right = {model: predictions.guesses == predictions.truth for model, predictions in pooled.items()}
         happy = first.truth == first.moods.index("happy")
         seeds.append(pd.DataFrame({"song_id": first.song_ids, "happy": happy, **right}))
     return pd.concat(seeds, ignore_index=True)
 
 
-def best_readers(answers: pd.DataFrame, tables: dict[str, pd.DataFrame], truth: pd.DataFrame) -> pd.DataFrame:
-    """Whether the best reader of lyrics, of audio and of both is right about each row of answers."""
-    known = truth.set_index("song_id").loc[answers["song_id"]]
+def best_classifiers(
+    answers: pd.DataFrame, tables: dict[str, pd.DataFrame], truth: pd.DataFrame
+) -> pd.DataFrame:
+    """Whether the best classifier by lyrics, by audio and by both is right about each row of answers."""
+    evidence = truth.set_index("song_id").loc[answers["song_id"]]
     odds = {}
     for part, table in (("lyrics", "lyrics"), ("audio", "audio_features")):
         there = answers["song_id"].isin(tables[table]["song_id"]).to_numpy()
-        odds[part] = np.where(there, known[f"{part}_llr"], 0.0)
+        odds[part] = np.where(there, evidence[f"{part}_llr"], 0.0)
     odds["both"] = odds["lyrics"] + odds["audio"]
     guesses = {part: happy_probability(value) > 0.5 for part, value in odds.items()}
     return pd.DataFrame({part: guess == answers["happy"] for part, guess in guesses.items()})
 
 
 def report(left: Reproduced) -> None:
-    """Print how far each model stays below the best reader, and what each part adds."""
+    """Print how far each model is below the best classifier, and what each part adds."""
     truth = pd.read_parquet(left.corpus / "truth" / "songs")
     answers = right_answers(left.units)
-    best = best_readers(answers, left.tables, truth)
+    best = best_classifiers(answers, left.tables, truth)
     artists = left.tables["deduped"].set_index("song_id")["artist"].loc[answers["song_id"]].tolist()
 
     def lead(better: pd.Series[bool], worse: pd.Series[bool]) -> str:
@@ -75,14 +78,14 @@ def report(left: Reproduced) -> None:
 
     distinct = answers["song_id"].nunique()
     print(f"\n{len(answers):,} answers on {distinct:,} songs by {len(set(artists)):,} artists")
-    print("\n| | sees | accuracy | best reader | short of it, points |\n| --- | --- | ---: | ---: | ---: |")
-    for model in (name for name in MODELS if name in answers and name != "majority"):
-        parts = set(KINDS[model].parts) if model in KINDS else {"lyrics"}
+    print("\n| | sees | accuracy | best classifier | points below it |\n| --- | --- | ---: | ---: | ---: |")
+    for model in (name for name in MODELS if name in answers and MODELS[name].parts):
+        parts = set(MODELS[model].parts)
         sees = "both" if {"lyrics", "audio"} <= parts else "audio" if "audio" in parts else "lyrics"
-        accuracies = [f"{100 * of.mean():.1f}" for of in (answers[model], best[sees])]
+        accuracies = [f"{100 * right.mean():.1f}" for right in (answers[model], best[sees])]
         print(f"| {model} | {sees} | {' | '.join(accuracies)} | {lead(best[sees], answers[model])} |")
-    print("\n| what it adds | to | points |\n| --- | --- | ---: |")
-    for part, (with_it, without) in STEPS.items():
+    print("\n| difference | compared with | points gained |\n| --- | --- | ---: |")
+    for part, (with_it, without) in DIFFERENCES.items():
         if not {with_it, without} <= set(answers):
             continue
         print(f"| {part} | {without} | {lead(answers[with_it], answers[without])} |")
@@ -93,8 +96,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--songs", type=int, default=5000)
-    parser.add_argument("--folder", type=Path, default=ROOT / "bench")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--folder", type=Path, default=ROOT / "bench" / "out")
+    parser.add_argument("--models", nargs="+", choices=MODEL_NAMES, default=MODEL_NAMES)
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     warehouse = arguments.folder.resolve() / f"ceilings-{arguments.songs}"

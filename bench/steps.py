@@ -1,6 +1,6 @@
 """Seconds, rows, peak memory and growth of each step, from the manifests of demo runs of three sizes.
 
-usage: make bench            (or: python tests/bench.py --sizes 1000 5000 20000 --folder bench)
+usage: make bench            (or: python bench/steps.py --sizes 1000 5000 20000 --folder bench/out)
 
 Growth is the exponent of seconds against songs of the corpus (least squares on logarithms): 1 is
 linear, 2 quadratic; start-up cost pulls it below 1. Machines differ, so compare rows of one run.
@@ -21,7 +21,7 @@ import pandas as pd
 
 from songmood.engine.store import Store
 from songmood.models.evaluate import draw
-from songmood.steps.reproduce import Units
+from songmood.models.reproduction import Units
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,9 +72,9 @@ def read_reproduced(warehouse: Path) -> Reproduced:
 
 def mean_points(values: npt.NDArray[Any], artists: Sequence[str]) -> tuple[float, float, float]:
     """A mean over songs in points, and its 95% interval by drawing artists."""
-    codes, known = pd.factorize(np.array(artists, dtype=object))
+    codes, names = pd.factorize(np.array(artists, dtype=object))
     sums, sizes = np.bincount(codes, weights=values), np.bincount(codes)
-    draws = draw(len(known), seed=1, samples=2000)
+    draws = draw(len(names), seed=1, samples=2000)
     low, high = 100 * np.quantile((draws @ sums) / (draws @ sizes), [0.025, 0.975])
     return 100 * float(values.mean()), float(low), float(high)
 
@@ -84,7 +84,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 5_000, 20_000])
-    parser.add_argument("--folder", type=Path, default=ROOT / "bench")
+    parser.add_argument("--folder", type=Path, default=ROOT / "bench" / "out")
     parser.add_argument("--set", action="append", default=[])
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
