@@ -83,6 +83,7 @@ class NeuralModel:
         self.linear = {p: LINEAR[p](len(moods), seed, by_artist) for p in kind.parts if p in LINEAR}
         self.optimizer = kind.optimizer or settings.optimizer
         self.head: Any = None
+        self.validation_lyrics: Array | None = None  # embedded by the encoder that `fit` has tuned
         self._states = states or HiddenStates()
 
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
@@ -94,7 +95,7 @@ class NeuralModel:
         self._make_head(parts["train"], train["mood"])
         if self.kind.tunes_encoder:
             curve = tune(self.encoder, self.head, train, validation, self.optimizer, self.settings, self.seed)
-            parts["validation"]["lyrics"] = self.embed_lyrics(validation)
+            parts["validation"]["lyrics"] = self.validation_lyrics = self.embed_lyrics(validation)
         else:
             curve = self._fit_head(parts, train, validation)
         self.head.eval()
@@ -169,9 +170,13 @@ class NeuralModel:
     # -- within ------------------------------------------------------------------------------
 
     def _fit_parts(self, train: pd.DataFrame, validation: pd.DataFrame) -> dict[str, Parts]:
-        """The parts of training and validation songs; `linear` learns from both."""
+        """The parts of training and validation songs; `linear` learns from both.
+
+        The validation songs of a model that tunes the encoder are embedded only after that.
+        """
         topics = count_topics(train) if "topics" in self.kind.parts else 0
-        both = self._parts(pd.concat([train, validation]), self.kind.parts, topics, fit=True)
+        songs = train if self.kind.tunes_encoder else pd.concat([train, validation])
+        both = self._parts(songs, self.kind.parts, topics, fit=True)
         return {
             "train": {part: values[: len(train)] for part, values in both.items()},
             "validation": {part: values[len(train) :] for part, values in both.items()},
