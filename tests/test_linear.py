@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
-from songmood.models.catalog import LOG_ODDS
+from songmood.catalog import LOG_ODDS
 from songmood.models.lexicon import lexicon_numbers
 from songmood.models.linear import LINEAR, EmbeddingOdds, LexiconOdds, WordOdds
 

@@ -15,7 +15,7 @@ from mood_songs import BY_LINE, MOODS, NO_AUDIO, QUICK, model_settings, two_mood
 from songmood.audio import AUDIO_FEATURES
 from songmood.encoder.encoder import Encoder
 from songmood.encoder.files import encoder_id
-from songmood.models.catalog import NEURAL
+from songmood.catalog import NEURAL
 from songmood.models.comparison import Comparison
 from songmood.models.neural import NeuralModel
 from songmood.settings import Settings, load_settings

@@ -18,7 +18,7 @@ from songmood.audio import AUDIO_FEATURES
 from songmood.encoder.encoder import Encoder
 from songmood.encoder.files import encoder_id
 from songmood.engine.spark import ship
-from songmood.models.catalog import NEURAL
+from songmood.catalog import NEURAL
 from songmood.models.neural import NeuralModel
 from songmood.models.scoring import score_by_model
 from songmood.settings import Settings, load_settings

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from songmood.catalog import MODELS, NEURAL
 from songmood.engine.settings import NO_EFFECT, RootSettings, Section, read_settings
 from songmood.engine.upkeep import StoreSettings
-from songmood.models.catalog import MODELS, NEURAL
 
 # Modules whose values, not whose code, count for what a step's result depends on.
 BY_VALUE = ("songmood.settings", "songmood.tables")

@@ -28,9 +28,9 @@ _ENGINE = __name__.rpartition(".")[0]
 
 
 class Fingerprints:
-    """The fingerprints of a pipeline's steps, each worked out when it is asked for, in the order of the steps.
+    """The fingerprints of a pipeline's steps, each computed when it is needed, in the order of the steps.
 
-    An input is looked at when the step that reads it comes up, so a step before may still make it.
+    An input is looked at when the step that reads it comes up, so an earlier step may still make it.
     """
 
     def __init__(self, pipeline: Pipeline, settings: RootSettings) -> None:

@@ -1,4 +1,4 @@
-"""Typed settings: a YAML file of defaults, then files of the user, then single settings of the command line."""
+"""Typed settings: a file of defaults, then files of the user, then single settings of the command line."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
         dropped: DataFrame
         shared: tuple[DataFrame, ...]   # costly frames that several tables come from
 
-    @step("filter", "keep songs with the ids and languages asked for")
+    @step("filter", "keep the songs with the required ids and languages")
     def filter_songs(songs: DataFrame, settings: FilterSettings) -> Filtered: ...
 
 Parameters are bound by name: tables, models, inputs, and the names of SPECIAL; settings are bound by
@@ -45,7 +45,7 @@ R = TypeVar("R")
 
 
 class Notes(NamedTuple):
-    """What a step says beside its tables: warnings for the user, and figures for the manifest and the report."""
+    """What a step reports beside its tables: warnings for the user, and figures for the manifest."""
 
     warnings: tuple[str, ...] = ()
     figures: Mapping[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a line when a step starts, a line of counts when it ends, and where to look."""
+"""What a person sees of a run: a line when a step starts, its counts when it ends, and where to look."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""The mood models (paper 4), behind one interface. Read catalog.py first.
+"""The mood models (paper 4), behind one interface. songmood/catalog.py lists them: read it first.
 
-catalog.py        THE table of models, and the parts of a song that they see
 base.py           what every model does
 baselines.py      the models to beat: majority, naive Bayes, logistic regression on TF-IDF
 neural.py         the neural models: parts of a song, and a net over them

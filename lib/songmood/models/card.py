@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from songmood.models.catalog import PARTS
+from songmood.catalog import PARTS
 from songmood.models.neural import NeuralModel
 from songmood.models.splits import SPLITS
 from songmood.tables import METRICS

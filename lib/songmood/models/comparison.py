@@ -13,6 +13,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
 from songmood.audio import AUDIO_FEATURES
+from songmood.catalog import FINE_TUNED_BERT, MODELS, NEURAL, Neural
 from songmood.encoder.encoder import Encoder
 from songmood.encoder.files import encoder_id
 from songmood.engine.errors import UserError
@@ -20,7 +21,6 @@ from songmood.engine.table import Table
 from songmood.models.base import Model
 from songmood.models.baselines import make_baseline
 from songmood.models.card import model_card
-from songmood.models.catalog import FINE_TUNED_BERT, MODELS, NEURAL, Neural
 from songmood.models.evaluate import evaluate, mcnemar
 from songmood.models.neural import NeuralModel, Prediction
 from songmood.models.songs import balance, fetch_training_songs, mood_names

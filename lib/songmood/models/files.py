@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from songmood.catalog import LOG_ODDS
 from songmood.encoder.files import WEIGHTS, check_weights
 from songmood.engine.errors import UserError
-from songmood.models.catalog import LOG_ODDS
 
 HEAD, DESCRIPTION = "head.safetensors", "mood.json"
 VOCABULARY = "words.json"

@@ -16,10 +16,10 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import set_seed
 
+from songmood.catalog import NEURAL, Neural
 from songmood.encoder.encoder import Encoder
 from songmood.engine.errors import UserError
 from songmood.models.base import Loss
-from songmood.models.catalog import NEURAL, Neural
 from songmood.models.evaluate import fit_temperature, temper
 from songmood.models.files import DESCRIPTION, HEAD, describe
 from songmood.models.heads import Fusion, Head

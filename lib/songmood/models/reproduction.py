@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from songmood.catalog import FINE_TUNED_BERT, MODELS, learns_from_validation
 from songmood.engine.errors import UserError
 from songmood.engine.fingerprint import code_fingerprint
 from songmood.engine.settings import with_effect
 from songmood.engine.store import Store
-from songmood.models.catalog import FINE_TUNED_BERT, MODELS, learns_from_validation
 from songmood.models.comparison import Comparison, ModelSettings, split_frame
 from songmood.settings import BY_VALUE, Settings
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from songmood.models.catalog import MODELS, PAPER, REFERENCE
+from songmood.catalog import MODELS, PAPER, REFERENCE
 from songmood.models.evaluate import draw, figures_of_draws, mcnemar, roc_auc_of_draws, with_interval
 from songmood.models.reproduction import Unit, Units, least_loss, optimizer_unit, unit_name
 from songmood.settings import Settings

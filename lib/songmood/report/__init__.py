@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from songmood.models.catalog import MODEL_NAMES
+from songmood.catalog import MODEL_NAMES
 from songmood.report import duplicates, formats, funnel, models, recommendations, sources
 from songmood.report.curves import loss_curves
 from songmood.report.figures import reliability, selection

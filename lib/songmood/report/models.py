@@ -9,7 +9,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from songmood.models.catalog import BASELINES, MODEL_NAMES, PAPER
+from songmood.catalog import BASELINES, MODEL_NAMES, PAPER
 from songmood.report.figures import STYLES
 from songmood.report.records import StepRecords, count_reasons
 

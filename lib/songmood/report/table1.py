@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from songmood.models.catalog import PAPER, REFERENCE
+from songmood.catalog import PAPER, REFERENCE
 from songmood.report.curves import learning_curve, optimizer_figures
 from songmood.report.templates import fill
 

@@ -1,7 +1,7 @@
 """THE table of mood models, in the order of the paper's table 1: each is compared with the one before it.
 
-To add a model, add a row here: a baseline also needs its maker in baselines.py, under the same name. Name it
-in conf/base.yaml, under train.models or reproduce.models, to have it trained.
+To add a model, add a row here: a baseline also needs its maker in models/baselines.py, under the same
+name. Name it in conf/base.yaml, under train.models or reproduce.models, to have it trained.
 
 Nothing here is slow to import, so that settings and the report can read the table.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 class Part:
     """A part of a song as models see it. `about` completes 'predicts the mood from ...'.
 
-    `log_odds` marks parts that a logistic regression makes: the log-odds of each mood (linear.py).
+    `log_odds` marks parts that a logistic regression makes: the log-odds of each mood (models/linear.py).
     """
 
     name: str
@@ -39,12 +39,12 @@ class Kind:
 
 @dataclass(frozen=True)
 class Baseline(Kind):
-    """A model without an encoder, that the others have to beat (baselines.py)."""
+    """A model without an encoder, that the others have to beat (models/baselines.py)."""
 
 
 @dataclass(frozen=True)
 class Neural(Kind):
-    """A net over parts of a song (neural.py).
+    """A net over parts of a song (models/neural.py).
 
     `tuned` models embed lyrics with the encoder that fine_tuned_bert has tuned, the others with the plain
     one. A model that `fuses` has a gate for each part, else parts stand side by side. `optimizer` replaces
