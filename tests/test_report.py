@@ -480,10 +480,9 @@ def test_the_histogram_of_similarities_shows_the_threshold(page: str) -> None:
     assert figures(page)[0]["layout"]["yaxis"]["type"] == "log"
     text = text_of(part_of(page, "Duplicates"))
     assert "Pairs with a similarity of at least 0.95 are linked." in text
-    assert "18 pairs have similar names, and 4 of them are linked." in text
-    assert "Linked pairs in different groups: 1." in text
-    assert "Pairs below the threshold in the same group: 1." in text
-    assert "1,234 pairs of records were not compared" in text
+    assert "Of 18 pairs with similar names, 4 are linked." in text
+    assert "Linked pairs in different groups: 1; other pairs in one group: 1." in text
+    assert "left 1,234 pairs of records uncompared" in text
 
 
 def test_the_largest_groups_show_their_spellings(page: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -54,6 +56,11 @@ def percent(share: float | None) -> str:
 def number(value: Any, digits: int = 0) -> str:
     """A number with thousands separators, or a dash."""
     return "–" if value is None or pd.isna(value) else f"{value:,.{digits}f}"
+
+
+def scale_start(values: Iterable[float]) -> float:
+    """The start of a scale that ends at 1 and shows all the values: a multiple of 0.1, at most 0.9."""
+    return math.floor(10 * min([*values, 0.9])) / 10
 
 
 def duration(seconds: float) -> str:

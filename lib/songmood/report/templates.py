@@ -24,6 +24,7 @@ def fill(template: str, **values: Any) -> str:
     environment.filters["number"] = formats.number
     environment.filters["percent"] = formats.percent
     environment.filters["spaced"] = formats.spaced
+    environment.filters["scale_start"] = formats.scale_start
     return environment.get_template(template).render(**values, plotly=Markup(get_plotlyjs()))
 
 
