@@ -243,9 +243,11 @@ def test_labels_are_counted_by_mood_and_too_few_moods_are_warned_of(settings: Se
         counts = {"labelled": Counts(sum(moods.values()), moods), "dropped": Counts(5, {"no_tags": 1})}
         return review(counts, settings.label)
 
-    assert reviewed({"happy": 3, "sad": 2}) == Notes((), {"labels": {"happy": 3, "sad": 2}})
+    tried = {"choices": {"top_k": [1, 3, 5, 10], "epsilon": [0.0, 0.05, 0.1, 0.2, 0.3]}}
+    assert reviewed({"happy": 3, "sad": 2}) == Notes((), {"labels": {"happy": 3, "sad": 2}, **tried})
     assert reviewed({"sad": 1200}) == Notes(
         ("all 1,200 labels are sad: training needs songs of at least two moods",),
-        {"labels": {"happy": 0, "sad": 1200}},
+        {"labels": {"happy": 0, "sad": 1200}, **tried},
     )
-    assert reviewed({}) == Notes((why_no_labels({"no_tags": 1}),), {"labels": {"happy": 0, "sad": 0}})
+    none = {"labels": {"happy": 0, "sad": 0}, **tried}
+    assert reviewed({}) == Notes((why_no_labels({"no_tags": 1}),), none)

@@ -101,6 +101,7 @@ STEPS = [
             # with the rows of filter; the reasons are label's own
             "dropped": (30, {"too_few_tags": 12, "no_tags": 5, "no_emotion_tag": 3}),
         },
+        figures={"choices": {"top_k": [1, 3, 5, 10], "epsilon": [0.0, 0.05, 0.1, 0.2, 0.3]}},
     ),
     step_record("score", {"moods": (N - 2, {"happy": 25, "sad": 13})}),
     step_record("recommend", {"recommendations": (N * 10,)}),
@@ -579,9 +580,11 @@ def test_models_have_confusion_matrices_and_calibration(page: str) -> None:
 
 def test_labels_under_other_thresholds_are_counted(page: str) -> None:
     assert rows_of(part_of(page, "Labels under other thresholds")) == [
-        "k epsilon 0.0 epsilon 0.1 epsilon 0.2",
-        "1 3 100% sad 0 0",
-        "5 0 40 75% happy, 25% sad 5 100% happy",
+        "k epsilon 0.0 epsilon 0.05 epsilon 0.1 epsilon 0.2 epsilon 0.3",
+        "1 3 100% sad 0 0 0 0",
+        "3 0 0 0 0 0",
+        "5 0 0 40 75% happy, 25% sad 5 100% happy 0",
+        "10 0 0 0 0 0",
     ]
 
 

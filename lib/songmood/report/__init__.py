@@ -26,7 +26,7 @@ from songmood.report import duplicates, formats, funnel, models, recommendations
 from songmood.report.curves import loss_curves
 from songmood.report.figures import reliability, selection
 from songmood.report.maps import maps
-from songmood.report.records import StepRecords, count_rows
+from songmood.report.records import StepRecords, count_rows, figures_of
 from songmood.report.summaries import READS, fetch_summaries
 from songmood.report.templates import fill
 
@@ -54,7 +54,9 @@ def render_report(
         paper=funnel.compare_with_paper(steps, settings),
         duplicates=duplicates.section(frames, steps, settings),
         labels=models.mood_bars(steps, "labelled"),
-        choices=models.label_choices(frames["label_choices"], settings["label"]),
+        choices=models.label_choices(
+            frames["label_choices"], settings["label"], figures_of(steps, "label").get("choices", {})
+        ),
         moods=models.mood_bars(steps, "moods"),
         models=models.model_rows(frames["model_metrics"]),
         confusion=models.confusion_matrices(frames["predictions"]),

@@ -70,13 +70,20 @@ def reliability_bins(predictions: pd.DataFrame, model: str) -> pd.DataFrame:
     return bins.assign(confidence=bins["confidence"] / bins["songs"], correct=bins["correct"] / bins["songs"])
 
 
-def label_choices(counts: pd.DataFrame, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """The songs that each top_k (rows) and epsilon (columns) would label, and the share of each mood."""
+def label_choices(
+    counts: pd.DataFrame, chosen: Mapping[str, Any], tried: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
+    """The songs that each top_k (rows) and epsilon (columns) would label, and the share of each mood.
+
+    `tried` lists the values of both, also those that would label no song; `chosen` has those of this run.
+    """
     if counts.empty:
         return {"epsilons": [], "rows": []}
-    epsilons = sorted({*counts["epsilon"], chosen["epsilon"]})
+    top_ks, epsilons = (
+        sorted({*tried.get(name, ()), *counts[name].tolist(), chosen[name]}) for name in ("top_k", "epsilon")
+    )
     rows = []
-    for top_k in sorted({*counts["top_k"], chosen["top_k"]}):
+    for top_k in top_ks:
         cells = []
         for epsilon in epsilons:
             moods = counts[(counts["top_k"] == top_k) & (counts["epsilon"] == epsilon)].sort_values("mood")

@@ -41,7 +41,8 @@ class Labeled(NamedTuple):
 def review(counts: Mapping[str, Counts], settings: LabelSettings) -> Notes:
     """The number of labels by mood, and a warning if models cannot be trained on them."""
     moods = counts["labelled"].reasons
-    figures = {"labels": {mood: moods.get(mood, 0) for mood in settings.moods}}
+    tried = {"top_k": sorted({*TOP_KS, settings.top_k}), "epsilon": sorted({*EPSILONS, settings.epsilon})}
+    figures = {"labels": {mood: moods.get(mood, 0) for mood in settings.moods}, "choices": tried}
     warnings: tuple[str, ...] = ()
     if not moods:
         warnings = (why_no_labels(counts["dropped"].reasons),)
