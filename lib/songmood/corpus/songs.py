@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -34,19 +35,32 @@ def make_songs(records: Records) -> Songs:
     others are rejects. All values are read from strings: an empty string is null, and so is a string that
     is not a number or a year where one belongs.
     """
-    songs = _all_songs(records)
-    texts = {name: unescaped(F.col(name)) for name in ("artist", "title", "album")}
-    columns = {
-        **{name: filled(text) for name, text in texts.items()},
-        "song_id": object_id(F.col("song_id")),
-        "year": read_year("year"),
-        "spotify_id": read_spotify_id("spotify_id"),
-        "isrc": F.upper(F.regexp_replace("isrc", r"[\s-]", "")),
-        "language": F.coalesce(read_language("language_detect"), read_language("language")),
-        "duration_s": read_seconds("duration_s"),
-        "popularity": read_number("popularity").cast("long"),
-    }
-    songs = songs.withColumns(columns)
+    checked = _checked(_with_values(_all_songs(records)))
+    songs = checked.where("problem IS NULL").select(*SONGS.column_names)
+    without_id = F.coalesce("problem", F.when(F.col("_id").isNull(), "no_id"))
+    described = [records.albums, records.artists]
+    frames = [frame.withColumn("problem", without_id) for frame in described if frame is not None]
+    return Songs(songs, _rejects([checked, *frames]), checked)
+
+
+def _with_values(songs: DataFrame) -> DataFrame:
+    """Song records with the values that their strings stand for."""
+    return songs.withColumns(
+        {
+            **{name: filled(unescaped(F.col(name))) for name in ("artist", "title", "album")},
+            "song_id": object_id(F.col("song_id")),
+            "year": read_year("year"),
+            "spotify_id": read_spotify_id("spotify_id"),
+            "isrc": F.upper(F.regexp_replace("isrc", r"[\s-]", "")),
+            "language": read_language("language_detect", "language"),
+            "duration_s": read_seconds("duration_s"),
+            "popularity": read_number("popularity").cast("long"),
+        }
+    )
+
+
+def _checked(songs: DataFrame) -> DataFrame:
+    """Song records with the problem of each that is rejected: no id, or the id of a record before it."""
     same_id = Window.partitionBy(F.coalesce("song_id", "record_hash")).orderBy(
         F.col("problem").asc_nulls_first(), "source", "record_hash"
     )
@@ -55,23 +69,20 @@ def make_songs(records: Records) -> Songs:
         F.when(F.col("song_id").isNull(), "no_song_id"),
         F.when(F.row_number().over(same_id) > 1, DUPLICATE),
     )
-    kept = ("source", "record_hash", "raw", *SONGS.column_names)
-    checked = songs.withColumn("problem", problem).select("problem", *kept)
-    without_id = F.coalesce("problem", F.when(F.col("_id").isNull(), "no_id"))
-    frames = [checked]
-    for described in (records.albums, records.artists):
-        if described is not None:
-            frames.append(described.withColumn("problem", without_id))
+    return songs.select(problem.alias("problem"), "source", "record_hash", "raw", *SONGS.column_names)
+
+
+def _rejects(frames: Sequence[DataFrame]) -> DataFrame:
+    """Table `rejects`: the records that have a problem."""
     problems = [
         frame.where("problem IS NOT NULL").select("source", "record_hash", "raw", "problem")
         for frame in frames
     ]
-    rejects = (
+    return (
         reduce(DataFrame.unionByName, problems)
         .groupBy("source", "record_hash")
         .agg(F.min("problem").alias("reason"), F.count("*").alias("count"), F.min("raw").alias("raw"))
     )
-    return Songs(checked.where("problem IS NULL").select(*SONGS.column_names), rejects, checked)
 
 
 def _all_songs(records: Records) -> DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -48,11 +49,19 @@ def read_seconds(name: str) -> Column:
     '1m 58sec'.
     """
     number = F.coalesce(read_number(name), filled(F.regexp_extract(name, _SECONDS, 1)).cast("double"))
-    spelled = F.coalesce(*(_spelled_seconds(name, pattern) for pattern in (_CLOCK, _MINUTES)))
+    spelled = (_spelled_seconds(name, pattern) for pattern in (_CLOCK, _MINUTES))
+    length = F.coalesce(_with(number, _in_seconds), *spelled)
+    return _with(length, lambda seconds: F.when(seconds > 0, seconds))
+
+
+def _in_seconds(number: Column) -> Column:
     in_minutes = (number < _LONGEST_MIN) & (number != F.floor(number))
-    in_seconds = F.when(number >= _LONGEST_S, number / 1000).when(in_minutes, number * 60).otherwise(number)
-    length = F.coalesce(in_seconds, spelled)
-    return F.when(length > 0, length)
+    return F.when(number >= _LONGEST_S, number / 1000).when(in_minutes, number * 60).otherwise(number)
+
+
+def _with(value: Column, use: Callable[[Column], Column]) -> Column:
+    """What `use` makes of a value that it needs several times; the plan has the value's expression once."""
+    return F.get(F.transform(F.array(value), use), 0)
 
 
 def _spelled_seconds(name: str, pattern: str) -> Column:
@@ -62,15 +71,24 @@ def _spelled_seconds(name: str, pattern: str) -> Column:
     return F.when(F.col(name).rlike(pattern), 3600 * hours + 60 * minutes + seconds)
 
 
-def read_language(name: str) -> Column:
-    """The lower-case English name of a language given by its name, code or beginning of the name ('Fre.').
+def read_language(*names: str) -> Column:
+    """The lower-case English name of a language, from the first of some columns that has one.
 
-    A language that is not in LANGUAGE_CODES keeps its name.
+    It may be given by its name, its code or the beginning of its name ('Fre.'). A language that is not in
+    LANGUAGE_CODES keeps its name.
     """
-    given = F.lower(F.rtrim(F.regexp_replace(F.substring_index(F.col(name), "-", 1), r"\.$", "")))
     # a single literal: create_map would need two for each of 300 forms
-    names = F.from_json(F.lit(json.dumps(_LANGUAGE_FORMS)), "map<string,string>")
-    return F.when(~given.isin(*NO_LANGUAGE), F.coalesce(names[given], given))
+    languages = F.from_json(F.lit(json.dumps(_LANGUAGE_FORMS)), "map<string,string>")
+    given = F.transform(F.array(*names), _without_region)
+    read = F.transform(
+        given, lambda form: F.when(~form.isin(*NO_LANGUAGE), F.coalesce(languages[form], form))
+    )
+    return F.get(F.array_compact(read), 0)
+
+
+def _without_region(text: Column) -> Column:
+    """A language as it is given, in lower case, without its region (fr-CA) and without a full stop."""
+    return F.lower(F.rtrim(F.regexp_replace(F.substring_index(text, "-", 1), r"\.$", "")))
 
 
 def _language_forms() -> dict[str, str]:
