@@ -131,8 +131,8 @@ def test_phrases_are_added_after_their_words(
 ) -> None:
     tokens = tokens_of(spark, PHRASES)
     settings = make_settings("text.min_bigram_documents=5", "text.min_bigram_npmi=0.3").text
-    assert fit_bigrams(tokens, settings) == ["broken_heart"]
-    assert fit_bigrams(tokens.repartition(4), settings) == ["broken_heart"]
+    assert fit_bigrams(tokens, len(PHRASES), settings) == ["broken_heart"]
+    assert fit_bigrams(tokens.repartition(4), len(PHRASES), settings) == ["broken_heart"]
     joined = {
         row.song_id: row.tokens for row in add_bigrams(tokens, ["broken_heart", "silver_moon"]).collect()
     }
@@ -149,7 +149,7 @@ def test_a_phrase_does_not_cross_lines(spark: SparkSession, make_settings: Calla
     lyrics = [(f"s{i}", f"broken\nheart\n\nsilver moon {word}") for i, word in enumerate("abcdefgh")]
     lyrics += [(f"t{i}", "broken river") for i in range(8)]
     tokens = prepare_tokens(spark.createDataFrame(lyrics, "song_id string, lyrics string"), settings)
-    assert fit_bigrams(tokens, settings) == ["silver_moon"]
+    assert fit_bigrams(tokens, len(lyrics), settings) == ["silver_moon"]
     row = add_bigrams(tokens, ["broken_heart", "silver_moon"]).orderBy("song_id").first()
     assert row is not None
     assert row.tokens == ["broken", "heart", "silver", "moon", "silver_moon"]
@@ -171,14 +171,16 @@ def test_bigrams_are_scored_as_gensim_does(
             score = npmi_scorer(*counts, both, len(set("abcdefgh")), 3, len(songs))
             if score >= 0:
                 expected[f"{first}_{second}"] = score
-    found = fit_bigrams(tokens_of(spark, songs), settings)
+    tokens = tokens_of(spark, songs)
+    found = fit_bigrams(tokens, len(songs), settings)
     assert set(found) == set(expected)
     assert [round(expected[pair], 6) for pair in found] == sorted(
         (round(score, 6) for score in expected.values()), reverse=True
     )
-    assert fit_bigrams(tokens_of(spark, songs), settings.model_copy(update={"max_bigrams": 2})) == found[:2]
-    assert fit_bigrams(tokens_of(spark, songs), settings.model_copy(update={"max_bigrams": 0})) == []
-    assert fit_bigrams(tokens_of(spark, []), settings) == []
+    two, none = (settings.model_copy(update={"max_bigrams": n}) for n in (2, 0))
+    assert fit_bigrams(tokens, len(songs), two) == found[:2]
+    assert fit_bigrams(tokens, len(songs), none) == []
+    assert fit_bigrams(tokens_of(spark, []), 0, settings) == []
 
 
 def test_the_step_makes_the_table_and_counts_its_phrases(

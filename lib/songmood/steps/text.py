@@ -43,7 +43,7 @@ def tokenize_lyrics(lyrics: DataFrame, settings: TextSettings, rows: Mapping[str
             "lyrics come from the corpus' folder lyrics/",
         )
     words = prepare_tokens(lyrics, settings).persist(StorageLevel.DISK_ONLY)
-    bigrams = fit_bigrams(words, settings)
+    bigrams = fit_bigrams(words, rows["lyrics"], settings)
     return Tokenized(add_bigrams(words, bigrams), (words,), Notes(warnings, {"bigrams": len(bigrams)}))
 
 
@@ -57,43 +57,36 @@ def prepare_tokens(lyrics: DataFrame, settings: TextSettings) -> DataFrame:
     if settings.collapse_repeated_lines:
         text = without_repeated_lines(text)
     texts = lyrics.select("song_id", spell_out(text).alias("text"))
-    annotated = _annotators(settings).fit(texts).transform(texts)
+    # fitted to an empty frame, because that is quicker to plan
+    annotators = _annotators(settings).fit(texts.sparkSession.createDataFrame([], texts.schema))
+    annotated = annotators.transform(texts)
     line_numbers = F.transform("words.metadata", lambda metadata: metadata["sentence"])
     return annotated.select(
         "song_id", F.col("words.result").alias("tokens"), line_numbers.alias("line_numbers")
     )
 
 
-def fit_bigrams(tokens: DataFrame, settings: TextSettings) -> list[str]:
+def fit_bigrams(tokens: DataFrame, songs: int, settings: TextSettings) -> list[str]:
     """The pairs of neighboring words that occur together more often than by chance, such as 'broken_heart'.
 
-    Of `tokens`, as `prepare_tokens` returns them, these are the pairs of neighbors in a line that at least
-    `text.min_bigram_documents` songs have and whose normalized pointwise mutual information (Bouma 2009)
-    is at least `text.min_bigram_npmi`: at most `text.max_bigrams` of them, those of the highest
-    information first, then by name. A song counts once, so that its chorus is not evidence.
+    They are neighbors in a line in at least `text.min_bigram_documents` songs, and their normalized
+    pointwise mutual information (Bouma 2009) is at least `text.min_bigram_npmi`. At most `text.max_bigrams`
+    are returned, those of the highest information first, then by name. A song counts once, so that its
+    chorus is not evidence. `tokens` is what `prepare_tokens` returns, and `songs` the number of its rows.
     """
-    if not settings.max_bigrams:
+    if not settings.max_bigrams or not songs:
         return []
-    songs = tokens.agg(F.count(F.lit(1)).alias("songs"))
     by_word = _count_songs(tokens, F.col("tokens"), "word")
     by_pair = _count_songs(tokens, F.array_compact(_pairs()), "pair")
+    pairs = by_pair.where(F.col("n").between(settings.min_bigram_documents, songs - 1))
     first, second = by_word.toDF("first", "n_first"), by_word.toDF("second", "n_second")
-    npmi = (F.log(F.col("n") * F.col("songs")) - F.log(F.col("n_first") * F.col("n_second"))) / -F.log(
-        F.col("n") / F.col("songs")
-    )
+    n, products = F.col("n"), F.col("n_first") * F.col("n_second")
+    npmi = (F.log(n * songs) - F.log(products)) / -F.log(n / songs)
     bigrams = (
-        by_pair.where(F.col("n") >= settings.min_bigram_documents)
-        .withColumns(
-            {
-                "first": F.split_part("pair", F.lit("_"), F.lit(1)),
-                "second": F.split_part("pair", F.lit("_"), F.lit(2)),
-            }
-        )
-        .where(F.col("first") != F.col("second"))  # a repeated word is not a phrase
+        pairs.withColumns({"first": _word(1), "second": _word(2)})
+        .where("first <> second")  # a repeated word is not a phrase
         .join(first, "first")
         .join(second, "second")
-        .crossJoin(songs)
-        .where(F.col("n") < F.col("songs"))
         .withColumn("npmi", F.round(npmi, 6))
         .where(F.col("npmi") >= settings.min_bigram_npmi)
         .orderBy(F.desc("npmi"), "pair")
@@ -106,6 +99,11 @@ def _count_songs(tokens: DataFrame, values: Column, name: str) -> DataFrame:
     """The number `n` of songs that have each value of an array, under the column `name`."""
     exploded = tokens.select(F.explode(F.array_distinct(values)).alias(name))
     return exploded.groupBy(name).agg(F.count(F.lit(1)).alias("n"))
+
+
+def _word(number: int) -> Column:
+    """The first or the second word of a pair."""
+    return F.split_part("pair", F.lit("_"), F.lit(number))
 
 
 def add_bigrams(tokens: DataFrame, bigrams: list[str]) -> DataFrame:
