@@ -20,7 +20,6 @@ from transformers import (
     T5Model,
 )
 
-from songmood.encoder import files as files_module
 from songmood.encoder.encoder import Encoder, load_encoder
 from songmood.encoder.files import encoder_id, resolve_encoder
 from songmood.encoder.udf import embedding_udf
@@ -292,7 +291,7 @@ def test_hugging_face_id_goes_to_the_hub(monkeypatch: pytest.MonkeyPatch, folder
             raise ConnectionError("no network\nand more lines")
         return str(folder)
 
-    monkeypatch.setattr(files_module, "snapshot_download", fetch)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
     assert resolve_encoder("some/known") == folder.resolve()
     assert "no network" in one_line("some/unknown")
     assert asked == ["some/known", "some/unknown"]

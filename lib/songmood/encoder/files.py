@@ -11,7 +11,6 @@ import re
 from functools import cache
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 
 from songmood.engine.errors import UserError, first_line
@@ -93,6 +92,8 @@ def encoder_files(folder: Path) -> list[Path]:
 @cache
 def _download(model: str) -> Path:
     try:
+        from huggingface_hub import snapshot_download  # slow to import, and rarely needed
+
         return Path(snapshot_download(model, allow_patterns=list(_FILES), ignore_patterns=["*/*"]))
     except Exception as error:  # the client's errors depend on its version and its HTTP library
         reason = f"{type(error).__name__}: {first_line(error)}"

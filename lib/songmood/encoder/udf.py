@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pyspark import SparkFiles
-from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -25,6 +24,8 @@ def embedding_udf(folder_name: str, settings: EncoderSettings) -> Callable[[Colu
     UserError if it is not an encoder that works. A null or blank text has no embedding: null. The
     seventh digit of an embedding may depend on the texts that share its batch.
     """
+
+    from pyspark.ml.functions import predict_batch_udf  # takes most of a second, and few commands embed
 
     def load() -> Callable[[Any], Any]:
         from songmood.encoder.encoder import load_encoder, one_thread_in_workers

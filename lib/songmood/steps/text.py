@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyspark import StorageLevel
-from pyspark.ml import Pipeline
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from sparknlp.annotator import Normalizer, RegexTokenizer, SentenceDetector, Stemmer, StopWordsCleaner
-from sparknlp.base import DocumentAssembler
 
 from songmood.engine.step import Notes, step
 from songmood.lyrics.spelling import plain_spelling, spell_out, without_repeated_lines
 from songmood.settings import TextSettings
+
+if TYPE_CHECKING:
+    from pyspark.ml import Pipeline
 
 # Contractions that are another word without their apostrophe: these other words are not stop words.
 _OTHER_WORDS = {"hell", "ill", "shed", "shell", "wed", "well"}
@@ -131,6 +131,8 @@ def _pairs() -> Column:
 
 def stop_words(settings: TextSettings) -> list[str]:
     """Spark NLP's English list, with and without apostrophes (don't, dont), and the words of the settings."""
+    from sparknlp.annotator import StopWordsCleaner
+
     english: list[str] = StopWordsCleaner.loadDefaultStopWords("english")
     bare = {word.replace("'", "") for word in english} - _OTHER_WORDS
     drawn_out = {filler + filler[-1] for filler in settings.fillers}
@@ -141,6 +143,16 @@ def stop_words(settings: TextSettings) -> list[str]:
 
 def _annotators(settings: TextSettings) -> Pipeline:
     """Spark NLP's annotators of the column `text`. Fitting them reads no row."""
+    from pyspark.ml import Pipeline
+    from sparknlp.annotator import (
+        Normalizer,
+        RegexTokenizer,
+        SentenceDetector,
+        Stemmer,
+        StopWordsCleaner,
+    )
+    from sparknlp.base import DocumentAssembler
+
     stages = [
         DocumentAssembler().setInputCol("text").setOutputCol("document"),
         # a line of a lyric is its sentence
