@@ -384,7 +384,7 @@ def test_a_title_that_holds_the_artist_is_looked_for_as_both(
         "row_id string, artist string, title string, content string",
     )
     without_id = records.withColumn("row_id", F.lit(None).cast("string"))
-    found = {row.song_id: row.row for row in find_rows(without_id, rows, settings).rows.collect()}
+    found = {row.song_id: row.row for row in find_rows(without_id, rows, settings).collect()}
     assert found == {"a": "Usher/Hot Thing", "b": "Ann/Stay", "c": "Ann/Mission: Gone"}
 
 

@@ -342,7 +342,7 @@ def test_a_run_killed_three_times_ends_like_one_that_was_not(tmp_path: Path) -> 
     chance = random.Random(5)
     for folder in (quiet, killed):
         with fake_services(transient_share=0.1) as rounds[folder]:
-            settings = rounds[folder].settings(threads=threads, **{"lastfm.per_second": rate})
+            settings = rounds[folder].settings(threads=threads, max_wait_s=0.2, **{"lastfm.per_second": rate})
             kills = 3 if folder == killed else 0
             for _ in range(kills):
                 run_worker(folder, songs, settings, kill_after=3 + chance.random() * songs / rate / 4)

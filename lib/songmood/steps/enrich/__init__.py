@@ -97,7 +97,7 @@ def enrich_songs(
         found.audio_features,
         found.lyrics,
         found.enrichment_failures,
-        (tags, *found.shared),
+        (tags, found.found),
         Notes(warnings),
     )
 
@@ -130,7 +130,7 @@ def fetch_parts(
         lyrics = corpus_lyrics if rows["corpus_lyrics"] else None
         files = Files(tags, _audio_rows(spark, audio_files), lyrics)
         in_files = find_parts(song_records, files, {}, only_files)
-        kept = [frame.persist() for frame in (tags, *in_files.shared)]
+        kept = [frame.persist() for frame in (tags, in_files.found)]
         for part in PARTS:
             for name in (source for source in settings.enrich.sources(part) if source != "files"):
                 outcome = fetch_service(services[name], part, deduped, in_files, cache, settings, now)

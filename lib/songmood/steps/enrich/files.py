@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -21,16 +19,9 @@ _JOINED = r"^(.+?)(?::| - )(.+)$"
 SURE, FEWEST_FOR_LANGUAGE = 0.99, 20  # probability, words
 
 
-class Found(NamedTuple):
-    """`rows` has the row of a source for each song; `by_id`, which it reads twice, is worth keeping."""
-
-    rows: DataFrame
-    by_id: DataFrame
-
-
 def find_rows(
     records: DataFrame, rows: DataFrame, settings: EnrichSettings, *, heed_live: bool = True
-) -> Found:
+) -> DataFrame:
     """For each song, the row of a source that is about it: by id, or else by artist and title.
 
     `records` are those of `song_records` with `row_id`, the id by which the source may know them. `rows` has
@@ -38,7 +29,7 @@ def find_rows(
     the least in order. A title may hold the artist, too ('Artist:Title'). Without `heed_live`, a live version
     or a mix counts as the song itself.
 
-    The rows have song_id, song_language, row (the content, or null), title and artist (as the row has them),
+    Returns song_id, song_language, row (the content, or null), title and artist (as the row has them),
     score (as in match_names; null if found by id), and near_miss (text for people, about a name that was
     refused).
     """
@@ -57,31 +48,36 @@ def find_rows(
         )
     )
     sought = by_id.where("own IS NULL").select("song_id", F.inline("names"))
-    sought = sought.union(
-        sought.where(F.col("title").rlike(_JOINED)).select(
-            "song_id", F.regexp_extract("title", _JOINED, 2), F.regexp_extract("title", _JOINED, 1)
-        )
-    )
-    named = rows.where("title IS NOT NULL AND artist IS NOT NULL").groupBy("title", "artist")
-    contents = named.agg(F.min("content").alias("named"))
+    sought = sought.select("song_id", F.inline(_readings()))
+    named = rows.where("title IS NOT NULL AND artist IS NOT NULL")
     matches = match_names(
         with_names(sought, heed_live=heed_live),
-        with_names(contents.select("title", "artist"), heed_live=heed_live),
+        with_names(named.select("title", "artist"), heed_live=heed_live),
         settings,
         heed_live=heed_live,
     )
+    contents = named.groupBy("title", "artist").agg(F.min("content").alias("named"))
     spelled = (F.col("match_title") == F.col("title")) & (F.col("match_artist") == F.col("artist"))
     by_name = matches.join(contents, spelled).drop("title", "artist")
     accepted = F.col("accepted")
     nearest = F.format_string("nearest: '%s' by '%s' (%s)", "match_title", "match_artist", "difference")
-    found = by_id.join(by_name, "song_id", "left").select(
+    return by_id.join(by_name, "song_id", "left").select(
         "song_id",
         "song_language",
         F.coalesce("own", F.when(accepted, F.col("named"))).alias("row"),
         *(F.when(accepted, F.col(f"match_{part}")).alias(part) for part in ("title", "artist", "score")),
         F.when(~accepted, nearest).alias("near_miss"),
     )
-    return Found(found, by_id)
+
+
+def _readings() -> Column:
+    """The names (title and artist) that a song may have: as they are, and as its title alone has them."""
+    as_it_is = F.struct("title", "artist")
+    in_title = F.struct(
+        F.regexp_extract("title", _JOINED, 2).alias("title"),
+        F.regexp_extract("title", _JOINED, 1).alias("artist"),
+    )
+    return F.array_compact(F.array(as_it_is, F.when(F.col("title").rlike(_JOINED), in_title)))
 
 
 def audio_rows(audio_features: DataFrame) -> DataFrame:

@@ -36,16 +36,12 @@ class Files(NamedTuple):
 
 
 class Enrichment(NamedTuple):
-    """`found` has a row for each song, part and source; the tables come from it.
-
-    `shared` are the costly frames that are read more than once, `found` among them.
-    """
+    """`found` has a row for each song, part and source. All tables come from it: compute it once."""
 
     audio_features: DataFrame
     lyrics: DataFrame
     enrichment_failures: DataFrame
     found: DataFrame
-    shared: tuple[DataFrame, ...]
 
 
 def find_parts(
@@ -63,7 +59,7 @@ def find_parts(
     found by the song's id are kept, with their `fault`); of services those of service.py and not_asked.
     """
     songs = records.where("record_id = song_id")
-    frames, shared = [], []
+    frames = []
     for part in PARTS:
         sources = settings.sources(part)
         in_part = []
@@ -73,8 +69,7 @@ def find_parts(
             elif part == "tags":
                 rows = _tagged(songs.select("song_id"), files.tags, "files").withColumns(_not_found())
             else:
-                rows, kept = _in_files(part, files, records, settings)
-                shared += kept
+                rows = _in_files(part, files, records, settings)
             place = {"part": F.lit(part), "source": F.lit(source), "rank": F.lit(rank)}
             in_part.append(_with_all(rows.withColumns(place)))
         if in_part:
@@ -93,7 +88,6 @@ def find_parts(
             *ENRICHMENT_FAILURES.column_names
         ),
         found=found,
-        shared=(*shared, found),
     )
 
 
@@ -135,24 +129,23 @@ def _tagged(rows: DataFrame, tags: DataFrame, source: str) -> DataFrame:
 # -- files -----------------------------------------------------------------------------------
 
 
-def _in_files(
-    part: str, files: Files, records: DataFrame, settings: EnrichSettings
-) -> tuple[DataFrame, list[DataFrame]]:
-    """What files have of each song, and the frames worth keeping."""
+def _in_files(part: str, files: Files, records: DataFrame, settings: EnrichSettings) -> DataFrame:
+    """The audio features or lyrics that files have of each song."""
     by_name = F.when(F.col("near_miss").isNotNull(), NO_MATCH).otherwise(NOT_FOUND)
     if part == "audio_features" and files.audio_features is not None:
         ids = records.withColumn("row_id", F.col("spotify_id"))
-        rows = audio_rows(files.audio_features)
-        found = find_rows(ids, rows, settings)
+        rows = find_rows(ids, audio_rows(files.audio_features), settings)
         has = {"has": F.col("row").isNotNull(), "audio": F.col("row"), "last_error": F.col("near_miss")}
-        return found.rows.withColumns({**has, **_not_found(by_name)}), [rows, found.by_id]
+        return rows.withColumns({**has, **_not_found(by_name)})
     if part == "lyrics" and files.lyrics is not None:
         ids = records.withColumn("row_id", F.col("record_id"))
-        found = find_rows(ids, lyric_rows(files.lyrics), settings, heed_live=False)
-        texts = found.rows.select("*", "row.*").withColumn("last_error", F.col("near_miss"))
-        return _judged(texts, by_name).withColumn("attempts", F.lit(1)), [found.by_id]
+        rows = find_rows(ids, lyric_rows(files.lyrics), settings, heed_live=False)
+        texts = rows.select("*", "row.*").withColumns(
+            {"last_error": F.col("near_miss"), "attempts": F.lit(1)}
+        )
+        return _judged(texts, by_name)
     nothing = {"has": F.lit(False), **_not_found()}
-    return records.where("record_id = song_id").select("song_id").withColumns(nothing), []
+    return records.where("record_id = song_id").select("song_id").withColumns(nothing)
 
 
 # -- services --------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ def collect_tags(
         }
     )
     valid = cleaned.where("tag <> '' AND weight >= 0 AND weight < double('infinity')")
+    valid = valid.repartition("song_id")  # once for all that follows
     if len(frames) > 1:
         first = F.min("rank").over(Window.partitionBy("song_id"))
         valid = valid.withColumn("first", first).where("rank = first")

@@ -21,8 +21,9 @@ BY_NAME, BY_SPOTIFY_ID = "artist and title", "spotify_id"
 class Entry(NamedTuple):
     """What is known of a service before it is opened.
 
-    `part` is the part of a song that it has: the content of its answers is the same for all services of a
-    part (sources.py). `version` is the version of its answers' content: answers of another version do not
+    `part` is the part of a song that it has. The content of an answer is JSON, and all services of a part
+    have the same: [[tag, weight], ...] of tags, {feature: value} of audio_features, and {title, artist,
+    score, lyrics} of lyrics. `version` is the version of that content: answers of another version do not
     count, and the service is asked again. `keys` are the names of the keys that it needs.
     """
 
