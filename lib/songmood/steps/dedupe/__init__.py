@@ -1,11 +1,12 @@
 """dedupe: one row for each song, where a corpus has one for each album a song is on (paper 3.2).
 
-parse.py       records as names: who, what, which version, wherever it was written
+parse.py       a record as names: who, what, which version, wherever it was written
+named.py       the table of those names, and of the other fields that are compared
 block.py       which records are worth comparing: candidate pairs
-compare.py     how alike two records are: a level for each comparison
-weights.py     what a level is worth: Fellegi and Sunter's model, learned from the corpus by EM
-group.py       duplicate groups: connected, and holding together
-duplicates.py  the whole way, and the record that stands for its group
+compare.py     how similar two records are: a level for each comparison
+weights.py     the weight of each level: Fellegi and Sunter's model, learned from the corpus by EM
+group.py       duplicate groups: connected, and similar on average
+duplicates.py  the whole way from records to groups, and the record that represents each group
 __init__.py    the step
 """
 
@@ -22,7 +23,7 @@ from songmood.tables import MATCH_WEIGHTS
 
 
 class Deduped(NamedTuple):
-    """The songs, what was merged into them, and on what grounds."""
+    """The songs, the records merged into them, and the evidence."""
 
     deduped: DataFrame
     duplicates: DataFrame
@@ -35,7 +36,7 @@ class Deduped(NamedTuple):
 
 @step("dedupe", "one row for each song")
 def dedupe_songs(spark: SparkSession, filtered: DataFrame, settings: DedupeSettings) -> Deduped:
-    """Find the records that are one song, and keep one of each."""
+    """Find the records that are one song, and keep one record of each song."""
     found = iterate_duplicates(filtered, settings)
     merged = merge_groups(filtered, found, settings)
     weights = spark.createDataFrame(found.weights.rows(), MATCH_WEIGHTS.schema)
@@ -46,6 +47,6 @@ def dedupe_songs(spark: SparkSession, filtered: DataFrame, settings: DedupeSetti
         merged.song_records,
         duplicate_pairs(found),
         weights,
-        (merged.ranked, found.pairs, found.named),
+        (merged.linked, found.pairs, found.named),
         Notes(figures=figures),
     )

@@ -1,10 +1,10 @@
-"""Which records are worth comparing: blocking rules, and the candidate pairs they give.
+"""Which records are worth comparing: blocking rules, and the pairs of records that they give.
 
-A rule puts a record into blocks; records of one block are put in an order in which those alike stand
-near each other, and each is paired with the next few. So a block of 100,000 songs called 'Intro' gives
-as many pairs a song as a small one, and how many pairs that left out is counted (sorted neighborhood,
-Hernandez and Stolfo 1995, within blocks). A pair that one rule misses, another finds: no single typing
-mistake takes a record out of all its blocks. Most neighbors have other names and go no further.
+A rule puts a record into blocks. The records of a block are sorted so that similar ones are near each
+other, and each is paired with the next few. So each record of a block of 100,000 songs called 'Intro'
+gives as many pairs as in a small block, and the number of pairs left out is counted (sorted neighborhood
+within blocks; Hernandez and Stolfo 1995). A pair that one rule misses, another finds: a single typing
+mistake never takes a record out of all its blocks. Most neighbors have other names and go no further.
 """
 
 from __future__ import annotations
@@ -17,18 +17,31 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from songmood.settings import DedupeSettings
-from songmood.steps.dedupe.compare import IDS, NAME_FIELDS, may_be_one_song
+from songmood.steps.dedupe.compare import (
+    APART,
+    FIELDS,
+    IDS,
+    LEVELS,
+    NAME_FIELDS,
+    Places,
+    compare_sides,
+    may_be_one_song,
+    sides_of,
+)
 from songmood.steps.dedupe.parse import Name, sound
 
-EXACT = ("sound", "id")  # rules whose blocks hold records that say the same: wider windows
+EXACT = ("sound", "id")  # rules whose blocks hold records with the same title or id: wider windows
 
 
 class Candidates(NamedTuple):
-    """`pairs` (song_id_a < song_id_b, each pair once) that may be one song by their names; `left_out`
-    tells, once they are computed, how many pairs of records of one block were too far apart to be looked
-    at, as {'pairs': n}."""
+    """Pairs of records that may be one song, and the pairs of one block that were not compared.
+
+    `pairs` has song_id_a < song_id_b, each pair once, and the level of each comparison. Once it is
+    computed, `left_out` holds the number of pairs that were too far apart in a block, as 'pairs'.
+    """
 
     pairs: DataFrame
     left_out: Observation
@@ -37,9 +50,9 @@ class Candidates(NamedTuple):
 def block_record(name: Name, album: str, ids: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
     """A record's blocks: rule, block and the record's place in it.
 
-    Names come as they sound, so that transliterations meet. Those without a title have only the blocks
-    of their ids. Only titles of the same numbers share a block, and by most rules of the same version:
-    others are no duplicates.
+    Names are written as they sound, so that transliterations meet. A record without a title has only the
+    blocks of its ids. Titles share a block only if they have the same numbers and, by most rules, the
+    same version: others are not duplicates.
     """
     for rule, key, place in _blocks(name, album, ids):
         version = "" if rule in ("id", "two long words") else name.version
@@ -71,16 +84,15 @@ def _blocks(name: Name, album: str, ids: tuple[str, ...]) -> Iterator[tuple[str,
         yield "album and title end", f"{record} {end[:2]}", end
     longest = sorted(name.bag.split(), key=lambda word: (-len(word), word))[:3]
     for place, word in enumerate(longest):
-        for other in longest[place + 1 :]:
-            yield "two long words", f"{word} {other}", name.bag
+        for second in longest[place + 1 :]:
+            yield "two long words", f"{word} {second}", name.bag
 
 
 def candidate_pairs(named: DataFrame, settings: DedupeSettings) -> Candidates:
-    """Pairs of records, of `named` (parse.py), that share a block and stand near each other in it."""
-    fields = ", ".join(f"{field} string" for field in NAME_FIELDS)
-    rows = named.mapInPandas(
-        partial(_block_batches), f"exact boolean, block long, place string, song_id string, {fields}"
-    )
+    """Pairs of records, of `named`, that share a block, are near each other in it, and are not APART."""
+    blocks = StructType().add("exact", "boolean").add("block", "long").add("place", "string")
+    records = named.select("song_id", *FIELDS).schema
+    rows = named.mapInPandas(partial(_block_batches), StructType([*blocks.fields, *records.fields]))
     observed = Observation("blocks")
     block = Window.partitionBy("block")
     following = F.count("*").over(block) - F.row_number().over(block.orderBy("place", "song_id"))
@@ -91,10 +103,11 @@ def candidate_pairs(named: DataFrame, settings: DedupeSettings) -> Candidates:
         .observe(observed, F.coalesce(left_out, F.lit(0)).alias("pairs"))
         .sortWithinPartitions("block", "place", "song_id")
     )
-    pairs = ordered.select("exact", "block", "song_id", *NAME_FIELDS).mapInPandas(
-        partial(_pair_batches, settings=settings), "song_id_a string, song_id_b string"
+    levels = ", ".join(f"{name} byte" for name in LEVELS)
+    pairs = ordered.select("exact", "block", "song_id", *FIELDS).mapInPandas(
+        partial(_pair_batches, settings=settings), f"song_id_a string, song_id_b string, {levels}"
     )
-    return Candidates(pairs.distinct(), observed)
+    return Candidates(pairs.distinct(), observed)  # a pair has the same levels in each of its blocks
 
 
 def _block_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -111,30 +124,36 @@ def _block_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             rows += [(number, rule in EXACT, block, place) for rule, block, place in sorted(blocks)]
         made = pd.DataFrame(rows, columns=["number", "exact", "block", "place"])
         made["block"] = pd.util.hash_array(made["block"].to_numpy(dtype=object)).view("int64")
-        names = songs[["song_id", *NAME_FIELDS]].iloc[made.pop("number").to_numpy(dtype=int)]
-        yield pd.concat([made, names.reset_index(drop=True)], axis=1)
+        records = songs[["song_id", *FIELDS]].iloc[made.pop("number").to_numpy(dtype=int)]
+        yield pd.concat([made, records.reset_index(drop=True)], axis=1)
 
 
 def _pair_batches(batches: Iterator[pd.DataFrame], settings: DedupeSettings) -> Iterator[pd.DataFrame]:
-    """Each row with the next few of its block, rows sorted by block and place; the pairs that may match."""
-    widest = max(settings.exact_window, settings.block_window)
-    before = pd.DataFrame()
+    """Pairs of each row and the next few of its block, with their levels; rows are sorted by block."""
+    before = None
     for batch in batches:
-        rows = pd.concat([before, batch], ignore_index=True)
-        seen = len(before)
-        before = rows.tail(widest)
-        block, song = rows["block"].to_numpy(), rows["song_id"].to_numpy()
-        reach = np.where(rows["exact"], settings.exact_window, settings.block_window)
-        firsts = []
-        for step in range(1, widest + 1):
-            first = np.arange(max(0, seen - step), len(rows) - step)
-            same = (block[first] == block[first + step]) & (reach[first] >= step)
-            firsts.append((first[same], first[same] + step))
-        a, b = (np.concatenate(side) for side in zip(*firsts, strict=True))
-        other = song[a] != song[b]
-        a, b = a[other], b[other]
-        near = b - a <= settings.block_window
-        names = {field: rows[field].to_numpy() for field in NAME_FIELDS}
-        may = may_be_one_song({field: (texts[a], texts[b]) for field, texts in names.items()}, near)
-        pairs = np.sort(np.stack([song[a[may]], song[b[may]]], axis=1).astype(str), axis=1)
-        yield pd.DataFrame(pairs, columns=["song_id_a", "song_id_b"]).drop_duplicates()
+        rows = batch if before is None else pd.concat([before, batch], ignore_index=True)
+        a, b = _neighbors(rows, 0 if before is None else len(before), settings)
+        before = rows.tail(max(settings.exact_window, settings.block_window))
+        may = may_be_one_song(sides_of(rows, NAME_FIELDS, a, b), b - a <= settings.block_window)
+        song = rows["song_id"].to_numpy().astype(str)
+        ordered = song[a] < song[b]
+        a, b = np.where(ordered, a, b)[may], np.where(ordered, b, a)[may]
+        pairs = pd.DataFrame({"song_id_a": song[a], "song_id_b": song[b]}).drop_duplicates()
+        firsts = pairs.index.to_numpy()
+        levels = compare_sides(sides_of(rows, FIELDS, a[firsts], b[firsts]), settings)
+        yield pd.concat([pairs.reset_index(drop=True), levels], axis=1)[levels["name"] != APART]
+
+
+def _neighbors(rows: pd.DataFrame, seen: int, settings: DedupeSettings) -> tuple[Places, Places]:
+    """The places of both rows of each pair in the windows, without pairs of the first `seen` rows."""
+    block, song = rows["block"].to_numpy(), rows["song_id"].to_numpy()
+    window = np.where(rows["exact"], settings.exact_window, settings.block_window)
+    steps = []
+    for step in range(1, max(settings.exact_window, settings.block_window) + 1):
+        first = np.arange(max(0, seen - step), len(rows) - step)
+        same = (block[first] == block[first + step]) & (window[first] >= step)
+        steps.append((first[same], first[same] + step))
+    a, b = (np.concatenate(side) for side in zip(*steps, strict=True))
+    different = song[a] != song[b]
+    return a[different], b[different]

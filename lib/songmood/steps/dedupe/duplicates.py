@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
+import pandas as pd
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from songmood.settings import DedupeSettings
 from songmood.steps.dedupe.block import candidate_pairs
-from songmood.steps.dedupe.compare import IDS, LEVELS, compare_records
+from songmood.steps.dedupe.compare import APART, FIELDS, IDS, LEVELS, compare_sides
 from songmood.steps.dedupe.group import hold_together, iterate_groups
-from songmood.steps.dedupe.parse import name_songs
+from songmood.steps.dedupe.named import name_songs
 from songmood.steps.dedupe.weights import Weights, fit_weights
 from songmood.tables import DEDUPED, DUPLICATE_PAIRS, DUPLICATES, SONG_RECORDS
 
 
 class Duplicates(NamedTuple):
-    """What was found: `groups` (song_id, group_id) of two records or more, and on what grounds.
+    """The `groups` (song_id, group_id) that were found, and the evidence.
 
-    `named` (parse.py) and `pairs` (every pair with its levels and similarity) are kept on disk until
-    unpersisted. `left_out` is the number of pairs of records of one block that were not compared.
+    A group has two records or more, or is a record that was split off. `named` (named.py) and `pairs`
+    (candidates with the level of each comparison) are kept on disk until unpersisted. `left_out` is the
+    number of pairs of records of one block that were not compared.
     """
 
     groups: DataFrame
@@ -32,89 +36,120 @@ class Duplicates(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """`ranked` is the frame that the three tables come from: compute it once."""
+    """The tables; `linked` is the frame that they come from, to be computed once."""
 
     deduped: DataFrame
     duplicates: DataFrame
     song_records: DataFrame
-    ranked: DataFrame
+    linked: DataFrame
 
 
 def iterate_duplicates(songs: DataFrame, settings: DedupeSettings) -> Duplicates:
     """Find the records that are one song (`dedupe.unit` song) or one recording (recording).
 
-    With unit `song`, the same artist and title is the same song, unless the title says nothing
-    ('Intro'). Everything else is weighed, and a pair of `dedupe.threshold` or more is linked.
+    With unit `song`, the same artist and title is the same song, unless the title is generic ('Intro').
+    All other pairs are weighed, and a pair with a similarity of at least `dedupe.threshold` is linked.
     """
     named = name_songs(songs, settings).persist(StorageLevel.DISK_ONLY)
     candidates = candidate_pairs(named, settings)
-    levels = compare_records(candidates.pairs, named, settings).persist(StorageLevel.DISK_ONLY)
-    weights = fit_weights(levels, settings)
-    pairs = levels.withColumn("similarity", weights.similarity())
-    linked = pairs.where(F.col("similarity") >= settings.threshold)
+    pairs = candidates.pairs.persist(StorageLevel.DISK_ONLY)
+    weights = fit_weights(pairs, settings)
+    linked = pairs.where(weights.similarity() >= settings.threshold)
     links = linked.select(F.col("song_id_b").alias("song_id"), F.col("song_id_a").alias("linked_id"))
+    # a checkpoint: plans that are built on the groups stay small
     groups = hold_together(iterate_groups(links), named, weights, settings).localCheckpoint()
-    return Duplicates(groups, named, pairs, weights, int(candidates.left_out.get.get("pairs", 0)))
+    # nothing is reported of a plan that Spark finds to be empty
+    left_out = int(candidates.left_out.get.get("pairs") or 0)
+    return Duplicates(groups, named, pairs, weights, left_out)
 
 
 def merge_groups(songs: DataFrame, found: Duplicates, settings: DedupeSettings) -> Merged:
-    """One row for each group and for each record in none, and what was merged into what.
+    """One row for each group and for each record outside groups, and the records merged into each.
 
     The representative has the most ids, then the earliest year, then the least song_id. `similarity` is
-    the probability that the record and its representative are one song; match_reason says on what
-    grounds: how the names compare, and what else speaks for it. A record that is not like its
-    representative itself, only others of its group, has 'through another' and 0.
+    the probability that the record and its representative are one song. match_reason gives the evidence:
+    how the names compare, and what else agrees. A record that is not like its representative, only like
+    others of its group, has 'through another' and 0.
     """
-    ids = sum((F.col(name).isNotNull().cast("int") for name in IDS), F.lit(0))
-    group = Window.partitionBy("group_id")
-    best = group.orderBy(ids.desc(), F.col("year").asc_nulls_last(), "song_id")
-    ranked = (
-        songs.join(found.groups, "song_id", "left")
-        .withColumn("group_id", F.coalesce("group_id", "song_id"))
-        .withColumn("version_count", F.count("*").over(group).cast("int"))
-        .withColumn("representative_id", F.first("song_id").over(best))
+    linked = _compare_to_representative(found, settings)
+    records = songs.join(
+        linked.select("song_id", "representative_id", "version_count"), "song_id", "left"
+    ).withColumn("representative_id", F.coalesce("representative_id", "song_id"))
+    deduped = records.where("song_id = representative_id").withColumn(
+        "version_count", F.coalesce("version_count", F.lit(1))
     )
-    merged = ranked.where("song_id <> representative_id")
-    pairs = merged.select(F.col("song_id").alias("song_id_a"), F.col("representative_id").alias("song_id_b"))
-    levels = compare_records(pairs, found.named, settings).select(
-        F.col("song_id_a").alias("song_id"), found.weights.similarity().alias("similarity"), match_reason()
-    )
-    duplicates = (
-        merged.select("song_id", "representative_id")
-        .join(levels, "song_id", "left")
-        .fillna({"similarity": 0.0, "match_reason": "through another"})
-    )
-    records = ranked.select(
+    song_records = records.select(
         F.col("song_id").alias("record_id"),
         F.col("representative_id").alias("song_id"),
         *SONG_RECORDS.column_names[2:],
     )
     return Merged(
-        ranked.where("song_id = representative_id").select(*DEDUPED.column_names),
-        duplicates.select(*DUPLICATES.column_names),
-        records,
-        ranked,
+        deduped.select(*DEDUPED.column_names),
+        linked.where("song_id <> representative_id").select(*DUPLICATES.column_names),
+        song_records,
+        linked,
     )
 
 
+def _compare_to_representative(found: Duplicates, settings: DedupeSettings) -> DataFrame:
+    """The records in groups: song_id, representative_id, version_count, similarity and match_reason."""
+    ids = sum(((F.col(name) != "").cast("int") for name in IDS), F.lit(0))
+    group = Window.partitionBy("group_id")
+    best = group.orderBy(F.desc(ids), F.asc_nulls_last("year"), "song_id")
+    fields = ("song_id", *FIELDS)
+    members = (
+        found.groups.join(found.named, "song_id")
+        .withColumn("version_count", F.count("*").over(group).cast("int"))
+        .withColumn("best", F.first(F.struct(*fields)).over(best))
+        # the record's own fields keep their names: for each new name of a part of the structure, Spark would
+        # double what it infers from the structure
+        .select("version_count", *fields, *(F.col(f"best.{name}").alias(f"best_{name}") for name in fields))
+    )
+    levels = ", ".join(f"{name} byte" for name in LEVELS)
+    compared = members.mapInPandas(
+        partial(_compare_batches, settings=settings),
+        f"song_id string, representative_id string, version_count int, {levels}",
+    )
+    is_apart = F.col("name") == APART
+    return compared.select(
+        "song_id",
+        "representative_id",
+        "version_count",
+        found.weights.similarity().alias("similarity"),
+        F.when(is_apart, "through another").otherwise(match_reason()).alias("match_reason"),
+    )
+
+
+def _compare_batches(batches: Iterator[pd.DataFrame], settings: DedupeSettings) -> Iterator[pd.DataFrame]:
+    for rows in batches:
+        sides = {field: (rows[field].to_numpy(), rows[f"best_{field}"].to_numpy()) for field in FIELDS}
+        records = {
+            "song_id": rows["song_id"],
+            "representative_id": rows["best_song_id"],
+            "version_count": rows["version_count"],
+        }
+        yield pd.concat([pd.DataFrame(records), compare_sides(sides, settings)], axis=1)
+
+
 def match_reason() -> Column:
-    """What speaks for a pair: the level of its names, and the other comparisons that agree."""
-    names = F.array(*map(F.lit, LEVELS["name"]))
+    """The evidence for a pair: the level of its names, and the other comparisons that agree."""
     agreeing = [
         F.when(F.col(name) == len(levels) - 1, f"same {name}")
         for name, levels in LEVELS.items()
         if name not in ("name", "ids")
     ]
     ids = F.when(F.col("ids") == 2, "one id agrees").when(F.col("ids") == 3, "two ids agree")
-    said = (F.element_at(names, F.col("name").cast("int") + 1), *agreeing, ids)
-    return F.concat_ws("; ", *said).alias("match_reason")
+    return F.concat_ws("; ", level_in_words("name"), *agreeing, ids)
+
+
+def level_in_words(comparison: str) -> Column:
+    """The level of a comparison as text; null for names that are APART."""
+    return F.get(F.array(*map(F.lit, LEVELS[comparison])), F.col(comparison).cast("int"))
 
 
 def duplicate_pairs(found: Duplicates) -> DataFrame:
-    """Every pair that was compared and could be one song, with its levels in words."""
-    words = {
-        name: F.element_at(F.array(*map(F.lit, levels)), F.col(name).cast("int") + 1)
-        for name, levels in LEVELS.items()
-    }
+    """Every pair that was compared and can be one song, with its levels as text."""
     pairs = found.pairs.withColumnsRenamed({"song_id_a": "song_id", "song_id_b": "other_id"})
-    return pairs.withColumns(words).select(*DUPLICATE_PAIRS.column_names)
+    levels = {name: level_in_words(name) for name in LEVELS}
+    similarity = {"similarity": found.weights.similarity()}
+    return pairs.withColumns(similarity | levels).select(*DUPLICATE_PAIRS.column_names)

@@ -1,12 +1,12 @@
-"""What each level of a comparison is worth, learned from the corpus itself, without labels.
+"""The weight of each level of a comparison, learned from the corpus itself, without labels.
 
 The model is Fellegi and Sunter's (1969), "A Theory for Record Linkage": a pair is a match or not, and
-given that, its comparisons are independent. m and u are a level's shares among matches and the others;
-its weight is log2(m / u). They are found by expectation maximization (Winkler 1988) over the counts of
-the patterns of levels, of which there are some hundreds however large the corpus.
+given that, its comparisons are independent. m and u are the shares of a level among matches and among
+non-matches; its weight is log2(m / u). They are found by expectation maximization (Winkler 1988) over the
+counts of the patterns of levels. There are some hundreds of patterns, whatever the size of the corpus.
 
-Every candidate pair has titles alike, so that the two classes are 'the same song' and 'another song of
-that name', and not 'same artist' and 'other artist'.
+All candidate pairs have similar titles. So the two classes are 'the same song' and 'another song of that
+name', not 'the same artist' and 'another artist'.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from songmood.steps.dedupe.compare import APART, LEVELS, SAME_NAME
 Array = npt.NDArray[np.float64]
 Shares = dict[str, Array]
 
-# Where EM starts and what it is drawn to, as strongly as `dedupe.prior_pairs` pairs would: rough shares
-# of each level among matches and among others, in the order of LEVELS ('unknown' has none).
+# The start of EM, which also counts as `dedupe.prior_pairs` observed pairs: rough shares of each level
+# among matches and among non-matches, in the order of LEVELS ('unknown' has none).
 _START: dict[str, tuple[list[float], list[float]]] = {
     "name": (
         [0.003, 0.01, 0.02, 0.05, 0.03, 0.04, 0.03, 0.03, 0.05, 0.05, 0.08, 0.607],
@@ -39,11 +39,11 @@ _START: dict[str, tuple[list[float], list[float]]] = {
     "language": ([0, 0.05, 0.95], [0, 0.25, 0.75]),
     "ids": ([0, 0.200, 0.300, 0.500], [0, 0.989, 0.010, 0.001]),
 }
-START: tuple[Shares, Shares] = tuple(  # type: ignore[assignment]  # of matches, of others
+START: tuple[Shares, Shares] = tuple(  # type: ignore[assignment]  # of matches, of non-matches
     {name: np.array(sides[side]) for name, sides in _START.items()} for side in (0, 1)
 )
 _ROUNDS, _SETTLED = 200, 1e-7
-_CERTAIN = 40.0  # the log odds, in bits, of what is a match by definition
+_CERTAIN = 40.0  # the log odds, in bits, of a match by definition
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Weights:
     match_share: float
     m: Shares
     u: Shares
-    by_name: bool  # the same title and artist is a match whatever the rest says
+    by_name: bool  # the same title and artist is a match, whatever the other comparisons say
 
     def bits(self, comparison: str) -> Array:
-        """log2(m / u) of each level; 0 where nothing is known."""
+        """log2(m / u) of each level; 0 for 'unknown'."""
         bits: Array = np.log2(np.maximum(self.m[comparison], 1e-9) / np.maximum(self.u[comparison], 1e-9))
         if LEVELS[comparison][0] == "unknown":
             bits[0] = 0
@@ -66,25 +66,26 @@ class Weights:
         """The probability of a match, 0 to 1, from columns that hold the level of each comparison."""
         odds = F.lit(self.prior_bits())
         for comparison in LEVELS:
-            worth = F.array(*(F.lit(float(bits)) for bits in self.bits(comparison)))
-            odds = odds + F.element_at(worth, F.greatest(F.col(comparison), F.lit(0)).cast("int") + 1)
+            bits = F.array(*(F.lit(float(weight)) for weight in self.bits(comparison)))
+            odds = odds + F.element_at(bits, F.greatest(F.col(comparison), F.lit(0)).cast("int") + 1)
         if self.by_name:
             odds = F.when(F.col("name") == SAME_NAME, _CERTAIN).otherwise(odds)
         return F.when(F.col("name") == APART, 0.0).otherwise(1 / (1 + F.pow(F.lit(2.0), -odds)))
 
     def similarities(self, levels: pd.DataFrame) -> Array:
-        """The same of a pandas frame."""
+        """The same for a pandas frame."""
         odds = self.prior_bits() + sum(
             self.bits(comparison)[np.maximum(levels[comparison].to_numpy(), 0)] for comparison in LEVELS
         )
         names = levels["name"].to_numpy()
         if self.by_name:
             odds = np.where(names == SAME_NAME, _CERTAIN, odds)
-        found: Array = np.where(names == APART, 0.0, 1 / (1 + np.exp2(-np.asarray(odds, dtype=float))))
-        return found
+        probabilities = 1 / (1 + np.exp2(-np.asarray(odds, dtype=float)))
+        similarities: Array = np.where(names == APART, 0.0, probabilities)
+        return similarities
 
     def rows(self) -> list[tuple[str, str, float, float, float]]:
-        """comparison, level, m, u and weight, for people."""
+        """The rows of the table match_weights: comparison, level, m, u and weight."""
         return [
             (comparison, level, float(self.m[comparison][i]), float(self.u[comparison][i]), float(bits))
             for comparison, levels in LEVELS.items()
@@ -97,18 +98,18 @@ class Weights:
 
 
 def fit_weights(levels: DataFrame, settings: DedupeSettings) -> Weights:
-    """The weights that explain a corpus's candidate pairs best; `levels` has a column a comparison."""
+    """The weights that explain the candidate pairs best; `levels` has one column for each comparison."""
     patterns = levels.groupBy(*LEVELS).agg(F.count("*").alias("pairs")).toPandas()
     return learn_weights(patterns.sort_values([*LEVELS], ignore_index=True), settings)
 
 
 def learn_weights(patterns: pd.DataFrame, settings: DedupeSettings) -> Weights:
-    """EM over patterns of levels and their number of `pairs`; the start, where there are none."""
+    """EM over patterns of levels and their number of `pairs`; without patterns, the start."""
     patterns = patterns.astype(int)
     counts = patterns["pairs"].to_numpy(dtype=float)
     weights = Weights(0.5, *START, by_name=settings.unit == "song")
     for _ in range(_ROUNDS):
-        # what is a match by its name is one here, too: its lengths teach what those of a match are
+        # pairs that match by their names count as matches: from them EM learns the lengths of a match
         match = weights.similarities(patterns)
         share = (counts @ match + settings.prior_pairs / 2) / (counts.sum() + settings.prior_pairs)
         sides = [
@@ -126,7 +127,7 @@ def learn_weights(patterns: pd.DataFrame, settings: DedupeSettings) -> Weights:
 
 
 def _shares(levels: Any, counts: Array, start: Array, prior_pairs: float) -> Array:
-    found = np.bincount(levels.to_numpy(dtype=int), weights=counts, minlength=len(start)).astype(np.float64)
-    found = np.where(start > 0, found, 0.0)  # 'unknown' tells nothing of either class
-    shares: Array = (found + prior_pairs * start) / (found.sum() + prior_pairs)
+    sums = np.bincount(levels.to_numpy(dtype=int), weights=counts, minlength=len(start)).astype(np.float64)
+    sums = np.where(start > 0, sums, 0.0)  # 'unknown' says nothing of either class
+    shares: Array = (sums + prior_pairs * start) / (sums.sum() + prior_pairs)
     return shares
