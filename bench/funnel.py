@@ -1,12 +1,12 @@
-"""Ingest, filter and dedupe of messy demo corpora of three sizes, beside what others would use.
+"""Ingest, filter and dedupe of messy demo corpora of three sizes, compared with other tools.
 
 usage: make bench-funnel     (or: python bench/funnel.py --sizes 17000 170000 1700000)
 
-For each size: seconds, rows a second, peak memory of driver and workers, candidate pairs left over,
-pairwise precision, recall and F1 against the demo's truth; then the growth exponents. At the sizes of
-the peers, on the same parsed records: an exact de-duplication in DuckDB (the floor), Splink 4 on DuckDB
-at its 0.95, and at the smallest size MinHash-LSH on character shingles at Jaccard 0.5 (datasketch),
-which at the next takes more than ten minutes.
+For each size: seconds, rows per second, peak memory of driver and workers, candidate pairs, and the
+pairwise precision, recall and F1 against the truth of the demo; then the growth exponents. Other tools
+get the same parsed records: exact de-duplication in DuckDB (the lower bound of the time), Splink 4 on
+DuckDB at a match probability of 0.95, and at the smallest size MinHash-LSH on character trigrams at
+Jaccard 0.5 (datasketch), which takes more than ten minutes at the next size.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ def by_songmood(manifest: dict[str, Any]) -> str:
 
 
 def parsed_records(manifest: dict[str, Any]) -> pd.DataFrame:
-    """What dedupe's parser makes of the records: the same input for every peer."""
+    """The records as dedupe's parser reads them: the same input for every tool."""
     from pyspark.sql import SparkSession
 
-    from songmood.steps.dedupe.parse import name_songs
+    from songmood.steps.dedupe.named import name_songs
 
     builder = SparkSession.builder.master("local[*]").config("spark.driver.memory", "4g")
     spark = builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()
@@ -121,7 +121,7 @@ def minhash(records: pd.DataFrame) -> pd.DataFrame:
     graph.add_nodes_from(sketches)
     for song, sketch in sketches.items():
         graph.add_edges_from(
-            (song, other) for other in index.query(sketch) if sketch.jaccard(sketches[other]) >= 0.5
+            (song, found) for found in index.query(sketch) if sketch.jaccard(sketches[found]) >= 0.5
         )
     return _components(graph)
 
@@ -142,7 +142,7 @@ def splink(records: pd.DataFrame) -> pd.DataFrame:
             cl.ExactMatch("album"),
             cl.CustomComparison(_length_levels(), "duration_s"),
         ],
-        # other versions are never compared: weighed as a comparison, Splink's F1 was 0.76 instead of 0.86
+        # different versions are never compared: with the version as a comparison F1 was 0.76, not 0.86
         blocking_rules_to_generate_predictions=[
             block_on("key", "version"),
             block_on("artist", "substr(key, 1, 4)", "version"),
@@ -155,7 +155,7 @@ def splink(records: pd.DataFrame) -> pd.DataFrame:
     linker.training.estimate_probability_two_random_records_match([block_on("artist", "key")], recall=0.7)
     linker.training.estimate_u_using_random_sampling(max_pairs=2e6, seed=1)
     linker.training.estimate_parameters_using_expectation_maximization(block_on("key", "version"))
-    # of several second rules the best, by the truth; it leaves the title free to be weighed
+    # the best of several second rules, by the truth; it leaves the title free to be weighed
     linker.training.estimate_parameters_using_expectation_maximization(block_on("artist", "duration_s"))
     pairs = linker.inference.predict(threshold_match_probability=0.95)
     clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(pairs, 0.95)
@@ -193,7 +193,7 @@ def compare_peers(manifest: dict[str, Any], peers: list[str]) -> None:
     with timed(seconds, "parse"):
         records = parsed_records(manifest)
     parse = seconds["parse"]
-    print(f"\n{len(records):,} records; the peers take them parsed ({parse:.0f} s, not in their time)")
+    print(f"\n{len(records):,} records; other tools get them parsed ({parse:.0f} s, not in their time)")
     print("\n| | seconds | precision | recall | F1 |\n| --- | ---: | ---: | ---: | ---: |")
     dedupe = next(step for step in manifest["steps"] if step["step"] == "dedupe")
     ours = agreement(manifest, by_songmood(manifest))
@@ -216,9 +216,9 @@ def main() -> None:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[17_000, 170_000, 1_700_000])
     parser.add_argument(
-        "--peers", type=int, nargs="*", help="sizes to run the peers at; default: all but the largest"
+        "--peers", type=int, nargs="*", help="sizes to run other tools at; default: all but the largest"
     )
-    parser.add_argument("--folder", type=Path, default=ROOT / "bench")
+    parser.add_argument("--folder", type=Path, default=ROOT / "bench" / "out")
     parser.add_argument("--driver-memory", default="4g")
     parser.add_argument("--set", action="append", default=[])
     arguments = parser.parse_args()

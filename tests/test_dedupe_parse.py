@@ -5,7 +5,8 @@ import re
 import pytest
 from hypothesis import example, given, settings
 
-from songmood.names.normalize import plain
+from songmood.names.normalize import fold, plain
+from songmood.steps.dedupe.block import block_record
 from songmood.steps.dedupe.parse import Name, parse_name, possible_artists, sound
 from test_names import TEXT
 
@@ -87,6 +88,10 @@ def test_versions(title: str, key: str, version: str, detail: str) -> None:
         ("I Want You", ""),
         ("The 2nd River", "2"),
         ("Bo3552 Player", ""),
+        ("River XIII", "13"),
+        ("River (Part XXIV)", "24"),
+        ("Part XVIII: River", "18"),
+        ("Dim Mix CD", ""),
     ],
 )
 def test_numbers(title: str, numbers: str) -> None:
@@ -144,15 +149,15 @@ def test_fields_mixed_are_the_same_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("original", "transliterated"),
     [("Чайковский", "Tchaikovsky"), ("Кино", "Kino"), ("Жасмин", "Jasmin"), ("Philip", "Filip")],
 )
-def test_transliterations_sound_alike(one: str, other: str) -> None:
-    left, right = (sound(parsed("x", text).key) for text in (one, other))
+def test_transliterations_sound_alike(original: str, transliterated: str) -> None:
+    left, right = (sound(parsed("x", text).key) for text in (original, transliterated))
     assert left[:3] == right[:3]
 
 
-def test_other_alphabets_are_told_apart() -> None:
+def test_titles_in_another_alphabet_differ() -> None:
     assert parsed("", "君が好き").key != parsed("", "東京").key != ""
 
 
@@ -177,15 +182,20 @@ def test_nothing_is_empty() -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(TEXT, TEXT)
-@example("", "- - -")
-@example("a", "a - a / a:a")
-def test_any_text_is_parsed_to_plain_text(artist: str, title: str) -> None:
+@given(TEXT, TEXT, TEXT)
+@example("", "- - -", "")
+@example("a", "a - a / a:a", "a")
+@example("a", "River XIII", "Vol. XIII")
+def test_any_text_is_parsed_to_plain_text(artist: str, title: str, album: str) -> None:
+    assert all(map(str.isascii, possible_artists(title)))
+    beside_an_album = parse_name(artist, title, NAMELESS, album)
     name = parse_name(artist, title)
-    for field in name:
+    for field in (*name, *beside_an_album):
         assert re.fullmatch(r"[a-z0-9 |]*", field)
         assert field == " ".join(field.split())
+    for _, _, place in block_record(name, plain(fold(album)), (artist,)):
+        assert re.fullmatch(r"[a-z0-9 ]*", place)
     assert bool(name.title) == bool(name.key)
-    # nothing of a title is lost without a trace: what has letters keeps some
+    # a title with letters is never lost
     if plain(title.lower()) and title.isascii() and title.isalpha():
         assert name.key

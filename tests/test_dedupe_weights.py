@@ -17,7 +17,7 @@ def settings() -> DedupeSettings:
 
 
 def known_shares(side: Shares) -> Shares:
-    """Shares that are not the start's, but flatter."""
+    """Shares that differ from those of the start: they are flatter."""
     flatter = {name: np.where(shares > 0, shares**0.7, 0) for name, shares in side.items()}
     return {name: shares / shares.sum() for name, shares in flatter.items()}
 
@@ -41,19 +41,21 @@ def test_em_finds_the_shares_that_pairs_were_drawn_from(settings: DedupeSettings
     weights = learn_weights(patterns, settings.model_copy(update={"unit": "recording"}))
     assert weights.match_share == pytest.approx(0.3, abs=0.02)
     for name in LEVELS:
-        told = pairs[name] > 0 if LEVELS[name][0] == "unknown" else pairs[name] >= 0
+        given = pairs[name] > 0 if LEVELS[name][0] == "unknown" else pairs[name] >= 0
         for side, drawn in ((weights.m, matches), (weights.u, ~matches)):
-            true = np.bincount(pairs[name][told & drawn], minlength=len(LEVELS[name])) / (told & drawn).sum()
+            true = (
+                np.bincount(pairs[name][given & drawn], minlength=len(LEVELS[name])) / (given & drawn).sum()
+            )
             np.testing.assert_allclose(side[name], true, atol=0.02)
-    # as good as who knows the shares
+    # as good as with the true shares
     best = Weights(0.3, *map(known_shares, START), by_name=False).similarities(pairs)
     found = weights.similarities(pairs)
     assert np.abs(found - best).mean() < 0.01
     assert ((found >= 0.5) == matches).mean() > ((best >= 0.5) == matches).mean() - 0.002 > 0.9
 
 
-def test_what_is_a_match_by_its_name_teaches_what_matches_look_like(settings: DedupeSettings) -> None:
-    """Songs of one title and artist in other lengths: as a song they are one, as recordings they are not."""
+def test_weights_are_learned_from_matches_by_name(settings: DedupeSettings) -> None:
+    """Records of one title and artist with different lengths are one song, but not one recording."""
     level = {name: levels.index for name, levels in LEVELS.items()}
     pattern = dict.fromkeys(LEVELS, 0) | {"name": SAME_NAME}
     differs, same = level["length"]("differs"), level["length"]("same")
@@ -99,6 +101,6 @@ def test_spark_and_pandas_agree(spark: SparkSession, settings: DedupeSettings) -
         np.testing.assert_allclose(shown["similarity"], weights.similarities(shown), atol=1e-12)
         assert (shown["similarity"][11:21] == 0).all()
         assert (shown["similarity"][:11] > 0.999).all() == by_name
-    told = levels.where("name >= 0")
-    again = fit_weights(told.orderBy("album", "name").repartition(3), settings)
-    assert again.rows() == fit_weights(told, settings).rows()
+    weighed = levels.where("name >= 0")
+    again = fit_weights(weighed.orderBy("album", "name").repartition(3), settings)
+    assert again.rows() == fit_weights(weighed, settings).rows()

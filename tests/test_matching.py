@@ -1,4 +1,4 @@
-"""matching: which names are the same song's, and which only look it."""
+"""Matching: which names are one song's, and which only look like it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from rapidfuzz import fuzz
 
 from conftest import ROOT, as_rows
-from songmood.names.matching import VERSION_WORDS, match_names, telling_words, with_names
+from songmood.names.matching import match_names, telling_words, with_names
+from songmood.names.words import OTHER_SONG_WORDS
 from songmood.settings import EnrichSettings, load_settings
 
 Name = tuple[str | None, str | None]
@@ -28,7 +29,7 @@ def songs_of(spark: SparkSession, names: Sequence[Name], *, heed_live: bool = Tr
     return with_names(frame, heed_live=heed_live)
 
 
-# Each song with the one name that the source knows for it.
+# Each song with a name of it in the source, and with a name of another song.
 SAME: dict[Name, Name] = {
     ("Stay", "Rihanna"): ("Stay (feat. Mikky Ekko)", "Rihanna"),
     ("Café del Mar", "Energy 52"): ("Cafe Del Mar - 2011 Remaster", "ENERGY 52"),
@@ -54,7 +55,7 @@ NEAR: dict[Name, Name] = {
     ("Blue Moon River", "Dan"): ("Blue Moon Rising", "Dan"),
     ("Part of the Plan 2", "Dan F"): ("Part of the Plan 3", "Dan F"),
 }
-# Each song with names that are equally near, the one to take first.
+# Each song with names that are equally near; the first is to be taken.
 TIED: dict[Name, list[Name]] = {
     ("Lovely Rita Maid", "Beatles"): [("Lovely Rita Maids", "Beatles"), ("Lovely Ritas Maids", "Beatles")],
     ("Abracadabra", "Band of S"): [("Abracadabre", "Band of S"), ("Abracadabri", "Band of S")],
@@ -73,9 +74,9 @@ def match_all(
 ) -> dict[str, dict[str, Any]]:
     """Every song above against every name above, by song."""
     songs = [*SAME, *OTHER, *NEAR, *TIED, *LIVE, ("Intro", "Various Artits")]
-    known = [*SAME.values(), *OTHER.values(), *NEAR.values(), *LIVE.values(), *INTROS]
-    known += [name for names in TIED.values() for name in names]
-    names = names_of(spark, known[::-1]).repartition(3) if backwards else names_of(spark, known)
+    sources = [*SAME.values(), *OTHER.values(), *NEAR.values(), *LIVE.values(), *INTROS]
+    sources += [name for names in TIED.values() for name in names]
+    names = names_of(spark, sources[::-1]).repartition(3) if backwards else names_of(spark, sources)
     matches = match_names(
         songs_of(spark, songs[::-1] if backwards else songs), names, settings, heed_live=True
     )
@@ -98,12 +99,12 @@ def test_variants_of_a_name_match_and_other_songs_do_not(matched: dict[str, dict
     assert taken(matched) == SAME | best_of_tied | misspelled
 
 
-def test_token_set_ratio_would_take_stay_for_stay_with_me(matched: dict[str, dict[str, Any]]) -> None:
+def test_token_set_ratio_does_not_tell_stay_from_stay_with_me(matched: dict[str, dict[str, Any]]) -> None:
     assert fuzz.token_set_ratio("stay", "stay with me") == 100
     assert "Stay / Adele" not in matched  # so far apart that it is not even a near miss
 
 
-def test_a_near_miss_is_returned_with_what_it_lacks(matched: dict[str, dict[str, Any]]) -> None:
+def test_a_near_miss_is_returned_with_its_differences(matched: dict[str, dict[str, Any]]) -> None:
     number, words = matched["Part of the Plan 2 / Dan F"], matched["Blue Moon River / Dan"]
     assert (number["accepted"], words["accepted"]) == (False, False)
     assert number["difference"] == "title 94, artist 100, only one has: 2, 3"
@@ -117,7 +118,7 @@ def test_order_and_partitions_change_nothing(
     assert match_all(spark, settings, backwards=True) == matched
 
 
-def test_a_live_version_is_the_song_itself_only_where_asked(
+def test_a_live_version_is_the_song_unless_live_is_heeded(
     spark: SparkSession, settings: EnrichSettings, matched: dict[str, dict[str, Any]]
 ) -> None:
     assert taken(matched).keys().isdisjoint(LIVE)
@@ -145,7 +146,7 @@ def test_a_mix_is_the_song_for_its_words_but_not_for_its_sound(
 
 
 @pytest.mark.parametrize("heed_live", [True, False])
-def test_a_song_in_another_language_is_another(
+def test_a_song_in_another_language_is_another_song(
     spark: SparkSession, settings: EnrichSettings, heed_live: bool
 ) -> None:
     songs = songs_of(spark, [("Livin' La Vida (Spanish Version)", "Ricky")], heed_live=heed_live)
@@ -166,7 +167,7 @@ def test_a_crowded_block_is_bounded_but_equal_names_are_found(
     assert taken(rows) == {("Intro", "Various Artists"): ("Intro", "Various Artists")}
 
 
-def test_names_that_are_not_there_match_nothing(spark: SparkSession, settings: EnrichSettings) -> None:
+def test_empty_names_match_nothing(spark: SparkSession, settings: EnrichSettings) -> None:
     halves: list[Name] = [(None, "A"), ("T", None), (None, None), ("", ""), ("!!!", "???"), ("(Live)", "A")]
     songs = songs_of(spark, halves, heed_live=False)
     names = names_of(spark, halves, heed_live=False)
@@ -185,4 +186,4 @@ def test_names_that_are_not_there_match_nothing(spark: SparkSession, settings: E
     ],
 )
 def test_words_that_tell_versions_apart(title: str, artist: str, words: set[str]) -> None:
-    assert telling_words(VERSION_WORDS, title, artist) == words
+    assert telling_words(OTHER_SONG_WORDS, title, artist) == words

@@ -1,8 +1,8 @@
-"""Matching on real titles, beside what rapidfuzz' scorers do alone at their best thresholds.
+"""Matching on real titles, compared with the scorers of rapidfuzz alone at their best thresholds.
 
-Each real song is paired with a name that is the same song's, written as sources write it, and with one
-that is another's: another song of the artist whose title holds this one, another artist's song of that
-title, karaoke, a cover, a remix, another part, a page about it.
+Each real song is paired with a name of the same song, as sources write it, and with a name of another
+song: a song of the artist whose title contains this one, a song of that title by another artist, karaoke,
+a cover, a remix, another part, or a page about the song.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def real_songs(shared_data: Path) -> list[tuple[str, str]]:
     ) as file:
         rows = csv.DictReader(file, delimiter="\t")
         names = {(row["title"], row["artist"]) for row in rows if row["title"] and row["artist"]}
-    # 'Artist:Title' has an artist of its own; version words would tell
+    # without 'Artist:Title', which names another artist, and without versions
     plain = re.compile(
         r"[:\[\]()/\d]|\b(?:live|remix|demo|acoustic|cover|instrumental|version|mix|edit|medley)\b", re.I
     )
@@ -73,7 +73,7 @@ def labelled_pairs(songs: list[tuple[str, str]], chance: random.Random) -> list[
             (f"{title} [Explicit]", f"{artist} feat. Somebody Else"),
         ][n % 8]
         add(title, artist, *same, True, f"variant {n % 8}")
-        other = [
+        different = [
             (f"{title} (Karaoke Version)", artist),
             (f"{title} (Somebody Remix)", artist),
             (f"{title}, Pt. 2", artist),
@@ -83,26 +83,26 @@ def labelled_pairs(songs: list[tuple[str, str]], chance: random.Random) -> list[
             (f"{title} With Me Tonight", artist),
             (f"{title} (Cover)", artist),
         ][n % 8]
-        add(title, artist, *other, False, f"other {n % 8}")
+        add(title, artist, *different, False, f"other {n % 8}")
     for title, artist in songs:
         if not title.isascii() and anyascii(title) != title and len(pairs) < 520:
             add(title, artist, anyascii(title), anyascii(artist), True, "alphabet")
     longer = [
-        (title, artist, other)
+        (title, artist, long_title)
         for artist, titles in by_artist.items()
         for title in titles
-        for other in titles
-        if {*title.lower().split()} < {*other.lower().split()}
-        and " - " not in other
-        and len(other) - len(title) >= 5  # no mere article
+        for long_title in titles
+        if {*title.lower().split()} < {*long_title.lower().split()}
+        and " - " not in long_title
+        and len(long_title) - len(title) >= 5  # more than an article
     ]
-    for title, artist, other in chance.sample(longer, 100):
-        add(title, artist, other, artist, False, "longer title")
+    for title, artist, long_title in chance.sample(longer, 100):
+        add(title, artist, long_title, artist, False, "longer title")
     shared = [(title, artists) for title, artists in sorted(by_title.items()) if len(artists) > 1 and title]
     for title, artists in chance.sample(shared, min(60, len(shared))):
-        one, other = sorted(artists)[:2]
-        if not ({*one.lower().split()} & {*other.lower().split()}):
-            add(title, one, title, other, False, "other artist")
+        first, second = sorted(artists)[:2]
+        if not ({*first.lower().split()} & {*second.lower().split()}):
+            add(title, first, title, second, False, "other artist")
     return pairs
 
 

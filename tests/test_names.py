@@ -8,13 +8,20 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from songmood.names.credits import split_artists, split_credit, without_guests
 from songmood.names.normalize import (
+    fold,
+    is_edition,
     normalize_artist,
     normalize_title,
     normalized_artist,
     normalized_title,
+    plain,
     unescaped,
+    without_editions,
 )
+from songmood.names.numbers import counted, possible_numbers, roman_value, sure_numbers, without_commas
+from songmood.names.words import AFTER_GUESTS, AT_THE_START, BEFORE_PLACES, NOT_AT_THE_END, VERSIONS
 
 WORDS = [
     *(
@@ -35,6 +42,7 @@ WORDS = [
         "Pt.",
     ),
     *("A.B.", "Explicit", "Album Version", "$", "!", "I", "II", "+", "x", "Motörhead", "がぎ", "İ", "&#38;"),
+    *("XIII", "MCMXCIX", "No.", "Vol.", "ten", "1,000", ":", "/", " by ", "and", "Take", "Remix"),
 ]
 TEXT = st.text(max_size=40) | st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join)
 
@@ -79,6 +87,8 @@ TEXT = st.text(max_size=40) | st.lists(st.sampled_from(WORDS), max_size=8).map("
         ("River (Version)", "river version"),
         ("River, Pt. 2", "river part 2"),
         ("River (Part II)", "river part 2"),
+        ("River, Part XIII", "river part 13"),
+        ("River, Part Mix", "river part mix"),
         ("A Feat of Strength", "a feat of strength"),
         ("Feat", "feat"),
         ("6 ft under", "6 ft under"),
@@ -132,6 +142,108 @@ def test_normalizing_settles_on_plain_text(text: str) -> None:
         assert once == once.strip()
         assert not any(unicodedata.category(c)[0] in "PSZC" and c != " " for c in once)
         assert not any("\u0300" <= c <= "\u036f" for c in unicodedata.normalize("NFD", once))
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXT)
+def test_no_text_raises_an_error(text: str) -> None:
+    for folded in (text, fold(text), plain(fold(text))):
+        is_edition(folded)
+        shorter, guests = without_guests(folded)
+        for part in (folded, shorter, without_editions(folded), without_commas(folded)):
+            assert isinstance(plain(part), str)
+        for names in (guests, split_artists(folded), split_credit(folded)):
+            assert all(isinstance(name, str) for name in names)
+        for number in sure_numbers(folded) | possible_numbers(folded):
+            assert number.isdecimal()
+        for word in folded.split():
+            assert (roman_value(word) or 1) > 0
+            assert (counted(word) or "1").isdecimal()
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXT)
+def test_folded_and_plain_text_is_ascii(text: str) -> None:
+    assert fold(text).isascii()
+    assert set(plain(fold(text))) <= set("abcdefghijklmnopqrstuvwxyz0123456789 ")
+
+
+# -- numbers ---------------------------------------------------------------------------------
+
+
+def numeral(number: int) -> str:
+    """A Roman numeral, one digit at a time."""
+    digits = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
+    written = "m" * (number // 1000)
+    for place, letters in ((100, "cdm"), (10, "xlc"), (1, "ivx")):
+        written += digits[number // place % 10].translate(str.maketrans("ivx", letters))
+    return written
+
+
+def test_numerals_of_any_size() -> None:
+    numbers = [*range(1, 5000), 12_345]
+    assert [roman_value(numeral(number)) for number in numbers] == numbers
+
+
+@pytest.mark.parametrize("word", ["", "iix", "iiii", "vx", "ic", "a", "river", "2", "XIII", "ii ii", "é"])
+def test_words_that_are_not_numerals(word: str) -> None:
+    assert roman_value(word) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sure", "possible"),
+    [
+        ("river part ii", {"2"}, {"2"}),
+        ("river xiii", {"13"}, {"13"}),
+        ("river part xxxix", {"39"}, {"39"}),
+        ("river part x", {"10"}, {"10"}),
+        ("river x", set(), {"10"}),
+        ("river volume seven", {"7"}, {"7"}),
+        ("seven rivers", set(), {"7"}),
+        ("i want one river", set(), set()),
+        ("part one", {"1"}, set()),
+        ("the 2nd river 007", {"2", "7"}, {"2", "7"}),
+        ("bo3552", set(), {"3552"}),
+        ("river 000", {"0"}, {"0"}),
+        ("the dim cd mix by mc mi", set(), set()),
+        ("", set(), set()),
+    ],
+)
+def test_numbers_of_titles(text: str, sure: set[str], possible: set[str]) -> None:
+    assert (sure_numbers(text), possible_numbers(text)) == (sure, possible)
+
+
+# -- credits ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shorter", "guests"),
+    [
+        ("river (feat. ann) - live", "river (  ) - live", ["ann"]),
+        ("river ft. ann remix", "river  remix", ["ann"]),
+        ("feat. ann", "feat. ann", []),
+        ("a feat of strength", "a feat of strength", []),
+    ],
+)
+def test_guest_credits(text: str, shorter: str, guests: list[str]) -> None:
+    found, names = without_guests(text)
+    assert (found.split(), names) == (shorter.split(), guests)
+
+
+def test_shared_credits() -> None:
+    assert split_artists("ann and bo with cy duet with dee") == ["ann", "bo", "cy", "dee"]
+    assert split_artists("ann n bo con cy") == ["ann n bo con cy"]
+    assert split_credit("ann & bo, cy / dee con eve presents flo") == ["ann", "bo", "cy", "dee", "eve", "flo"]
+
+
+# -- vocabulary ------------------------------------------------------------------------------
+
+
+def test_words_with_a_place_are_version_words() -> None:
+    assert {*AFTER_GUESTS, *AT_THE_START, *BEFORE_PLACES, *NOT_AT_THE_END} <= VERSIONS.keys()
+
+
+# -- columns ---------------------------------------------------------------------------------
 
 
 def test_columns_are_never_null(spark: SparkSession) -> None:
