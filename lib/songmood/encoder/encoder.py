@@ -146,13 +146,13 @@ class Encoder:
         return np.asarray(embeddings, dtype=np.float32)
 
     def layers(self) -> list[Any]:
-        """The transformer's layers, lowest first. Raises UserError if they cannot be told apart."""
+        """The transformer's layers, lowest first. Raises UserError if they cannot be found."""
         count = getattr(self.model.config, "num_hidden_layers", None)
         for module in self.model.modules():
             if isinstance(module, torch.nn.ModuleList) and len(module) == count:
                 return list(module)
         raise UserError(
-            f"cannot tell the layers of the encoder {self.settings.model} apart: "
+            f"cannot find the layers of the encoder {self.settings.model}: "
             "set train.trained_layers to 0 or -1"
         )
 
@@ -235,7 +235,7 @@ def _load(folder: Path, name: str) -> tuple[Any, Any]:
 
 
 def _positions(model: Any) -> int:
-    """The number of tokens whose positions a model can tell apart.
+    """The number of tokens whose positions a model can distinguish.
 
     RoBERTa and its kin do not use the first rows of their table of positions.
     """

@@ -55,8 +55,8 @@ def weigh_terms(tokens: DataFrame, settings: IndexSettings) -> DataFrame:
 
     Takes the table `tokens`. Words in fewer than `min_documents` songs, or in more than
     `max_document_share` of all songs, are left out. weight = tf * idf, scaled so that a song's
-    squared weights sum to 1; idf = ln((1 + songs) / (1 + document_frequency)) + 1, as scikit-learn's
-    TfidfVectorizer has it. So the sum over shared words of weight * weight is the TF-IDF cosine.
+    squared weights sum to 1; idf = ln((1 + songs) / (1 + document_frequency)) + 1, as in
+    scikit-learn's TfidfVectorizer. So the sum over shared words of weight * weight is the TF-IDF cosine.
     """
     songs = tokens.agg(F.count(F.lit(1)).alias("songs"))
     counts = (
@@ -73,7 +73,7 @@ def weigh_terms(tokens: DataFrame, settings: IndexSettings) -> DataFrame:
         .withColumn("idf", F.log((1 + F.col("songs")) / (1 + F.col("document_frequency"))) + 1)
         .drop("songs")
     )
-    # summed in the order of the terms: the last bit of a sum hangs on its order
+    # summed in the order of the terms: the last bit of a sum depends on the order
     song = Window.partitionBy("song_id").orderBy("term")
     whole_song = song.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     raw = F.col("tf") * F.col("idf")
@@ -125,7 +125,7 @@ def compare_keywords(
     `embed` gives a text's embedding, of length 1 as those of the table `embeddings`; each distinct
     word is embedded once. A song without an embedding has null.
     """
-    # a number of its own, because Spark would join the few bytes of all words into one task
+    # an explicit number, because Spark would otherwise merge the few bytes of all words into one task
     tasks = int(str(keywords.sparkSession.conf.get("spark.sql.shuffle.partitions")))
     terms = keywords.select("term").distinct().repartition(tasks, "term")
     terms = terms.select("term", embed(F.col("term")).alias("term_embedding"))
