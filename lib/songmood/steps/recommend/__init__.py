@@ -75,6 +75,6 @@ def recommend_songs(
     return Recommended(
         explain_recommendations(ranked, song_terms, moods, clusters),
         measure_precision(songs, held_out, rows["model_predictions"], measured, settings, seed),
-        (songs,),
+        (songs, held_out),
         Notes(tuple(warnings), {"vectors": best.model}),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from songmood.settings import RecommendSettings
@@ -37,36 +37,43 @@ def measure_precision(
     them if there are fewer. The value is the mean over seeds that have any, with the bootstrap 95%
     interval over seeds. 'chance' is a list drawn at random: the share of the seed's label among the rest.
     """
-    songs = songs.join(held_out.select("song_id"), "song_id", "left_semi")
-    weight = settings.semantic_weight
-    way = F.struct(F.concat(F.lit("tfidf + "), "model").alias("model"), F.lit(weight).alias("weight"))
-    words_alone = F.struct(F.lit("tfidf").alias("model"), F.lit(0.0).alias("weight"))
-    is_first = F.col("model") == models[0].model
-    pairs = (
-        compare_songs(songs, at_most, models, settings)
-        .withColumn("way", F.explode(F.when(is_first, F.array(way, words_alone)).otherwise(F.array(way))))
-        .withColumns({"model": F.col("way.model"), "weight": F.col("way.weight")})
-        .withColumn("score", score(F.col("weight")))
+    # a few thousand songs at most: training is on the driver
+    labels = F.broadcast(held_out)
+    among_held_out = songs.join(labels, "song_id", "left_semi")
+    pairs = _by_words_too(
+        compare_songs(among_held_out, at_most, models, settings), models[0].model, settings.semantic_weight
     )
-    seed_moods = held_out.select(F.col("song_id").alias("seed_song_id"), F.col("mood").alias("seed_mood"))
-    precision = F.avg((F.col("mood") == F.col("seed_mood")).cast("double")).alias("precision")
+    seed_labels = F.broadcast(held_out.toDF("seed_song_id", "seed_mood"))
     queries = (
         best(pairs, "score", settings.top_n)
-        .join(seed_moods, "seed_song_id")
-        .join(held_out.select("song_id", "mood"), "song_id")
+        .join(seed_labels, "seed_song_id")
+        .join(labels, "song_id")
         .groupBy("model", "weight", "seed_song_id")
-        .agg(precision)
+        .agg(F.avg((F.col("mood") == F.col("seed_mood")).cast("double")).alias("precision"))
     )
     return _with_intervals(queries.unionByName(_by_chance(held_out)), settings, seed)
 
 
+def _by_words_too(pairs: DataFrame, first_model: str, semantic_weight: float) -> DataFrame:
+    """The pairs with their score by words and vectors, and those of one model again, by words alone."""
+    both = F.struct(
+        F.concat(F.lit("tfidf + "), "model").alias("model"), F.lit(semantic_weight).alias("weight")
+    )
+    words_alone = F.struct(F.lit("tfidf").alias("model"), F.lit(0.0).alias("weight"))
+    scored_by = F.when(F.col("model") == first_model, F.array(both, words_alone)).otherwise(F.array(both))
+    return (
+        pairs.withColumn("scored_by", F.explode(scored_by))
+        .withColumns({"model": F.col("scored_by.model"), "weight": F.col("scored_by.weight")})
+        .withColumn("score", score(F.col("weight")))
+    )
+
+
 def _by_chance(held_out: DataFrame) -> DataFrame:
     """The precision of a list drawn at random: for each seed, the share of its label among the rest."""
-    each = held_out.groupBy("mood").agg(F.count(F.lit(1)).alias("alike"))
-    total = held_out.agg(F.count(F.lit(1)).alias("songs"))
+    count = F.count(F.lit(1))
     return (
-        held_out.join(each, "mood")
-        .crossJoin(total)
+        held_out.withColumn("songs", count.over(Window.partitionBy()))
+        .withColumn("alike", count.over(Window.partitionBy("mood")))
         .where(F.col("songs") > 1)
         .select(
             F.lit("chance").alias("model"),
