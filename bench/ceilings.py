@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from songmood.demo.evidence import happy_probability
 from songmood.catalog import MODEL_NAMES, MODELS
+from songmood.demo.evidence import happy_probability
 from songmood.models.reproduction import Units
 from songmood.models.table1 import pool
 from steps import ROOT, Reproduced, mean_points, run_reproduce

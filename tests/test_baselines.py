@@ -10,8 +10,8 @@ import pytest
 from sklearn.metrics import log_loss
 
 from mood_songs import MOODS
-from songmood.models.baselines import Majority, make_baseline, naive_bayes
 from songmood.catalog import BASELINES, MODELS
+from songmood.models.baselines import Majority, make_baseline, naive_bayes
 
 
 def test_majority_predicts_the_shares_of_training_songs() -> None:

@@ -13,9 +13,9 @@ import pytest
 from conftest import ROOT
 from mood_songs import BY_LINE, MOODS, NO_AUDIO, QUICK, model_settings, two_moods
 from songmood.audio import AUDIO_FEATURES
+from songmood.catalog import NEURAL
 from songmood.encoder.encoder import Encoder
 from songmood.encoder.files import encoder_id
-from songmood.catalog import NEURAL
 from songmood.models.comparison import Comparison
 from songmood.models.neural import NeuralModel
 from songmood.settings import Settings, load_settings

@@ -15,10 +15,10 @@ from pyspark.sql import DataFrame, SparkSession
 from conftest import ROOT, as_rows
 from mood_songs import NO_AUDIO
 from songmood.audio import AUDIO_FEATURES
+from songmood.catalog import NEURAL
 from songmood.encoder.encoder import Encoder
 from songmood.encoder.files import encoder_id
 from songmood.engine.spark import ship
-from songmood.catalog import NEURAL
 from songmood.models.neural import NeuralModel
 from songmood.models.scoring import score_by_model
 from songmood.settings import Settings, load_settings

@@ -18,9 +18,9 @@ from torch import nn
 from conftest import ROOT
 from mood_songs import BY_LINE, MOODS, QUICK, Tables, model_settings, song_tables, take, two_moods
 from songmood.audio import AUDIO_FEATURES
+from songmood.catalog import NEURAL
 from songmood.encoder.encoder import Encoder
 from songmood.encoder.files import resolve_encoder
-from songmood.catalog import NEURAL
 from songmood.models.comparison import Comparison, split_frame
 from songmood.models.neural import NeuralModel
 from songmood.models.songs import fetch_training_songs

@@ -134,7 +134,7 @@ def _pair_batches(batches: Iterator[pd.DataFrame], settings: DedupeSettings) -> 
     for batch in batches:
         rows = batch if before is None else pd.concat([before, batch], ignore_index=True)
         a, b = _neighbors(rows, 0 if before is None else len(before), settings)
-        before = rows.tail(max(settings.exact_window, settings.block_window))
+        before = rows.iloc[-max(settings.exact_window, settings.block_window) :]
         may = may_be_one_song(sides_of(rows, NAME_FIELDS, a, b), b - a <= settings.block_window)
         song = rows["song_id"].to_numpy().astype(str)
         ordered = song[a] < song[b]

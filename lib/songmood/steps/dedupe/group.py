@@ -28,16 +28,16 @@ def iterate_groups(links: DataFrame) -> DataFrame:
     which end after a logarithmic number of rounds. Each round's result is kept with the executors, so the
     plan does not grow.
     """
-    edges, state = _keep(links.select(F.col("song_id").alias("a"), F.col("linked_id").alias("b")))
+    edges, state = _iterate_once(links.select(F.col("song_id").alias("a"), F.col("linked_id").alias("b")))
     before = None
     while state != before:
         before = state
-        edges, state = _keep(_small_star(_large_star(edges)))
+        edges, state = _iterate_once(_small_star(_large_star(edges)))
     roots = edges.select(F.col("b").alias("song_id"), F.col("b").alias("group_id")).distinct()
     return edges.select(F.col("a").alias("song_id"), F.col("b").alias("group_id")).unionByName(roots)
 
 
-def _keep(edges: DataFrame) -> tuple[DataFrame, tuple[int, int]]:
+def _iterate_once(edges: DataFrame) -> tuple[DataFrame, tuple[int, int]]:
     """The edges, computed, and their number and the sum of their hashes: equal only for the same edges."""
     observed = Observation("edges")
     count, hashes = F.count(F.lit(1)), F.sum(F.xxhash64("a", "b").cast("decimal(38,0)"))

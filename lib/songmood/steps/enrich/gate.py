@@ -60,7 +60,7 @@ class Budget:
         self._end = None if self.seconds is None else time.monotonic() + self.seconds
         self._lock = threading.Lock()
 
-    def take(self) -> None:
+    def spend(self) -> None:
         """Count a request. Raises Spent if no request or no time is left."""
         with self._lock:
             if self.requests is not None and self.asked >= self.requests:
@@ -92,7 +92,7 @@ class Gate:
                 if pause <= 0:
                     break
                 self.closed.wait(min(pause, 1.0))
-            self._budget.take()
+            self._budget.spend()
             self._limiter.try_acquire("request")
 
     def pause(self, seconds: float) -> None:
