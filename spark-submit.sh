@@ -228,7 +228,13 @@ if [[ $master == local* ]]; then # conf/spark-local.conf gives the reason; the w
 fi
 case "$master" in
 local | local\[*) # one JVM: the jars on its class path suffice, and nothing is copied at each start
-  place=(--properties-file "$root/conf/spark-local.conf" --driver-class-path "$venv/ivy/jars/*") ;;
+  place=(--properties-file "$root/conf/spark-local.conf" --driver-class-path "$venv/ivy/jars/*")
+  case " ${arguments[*]-} " in
+  *paths.corpus=* | *" --conf"*) ;;
+  *) # The demo is short: Java's second compiler takes more time than it saves. On large corpora it pays.
+    place+=(--driver-java-options -XX:TieredStopAtLevel=1) ;;
+  esac
+  ;;
 local-cluster*)
   place=(--properties-file "$root/conf/spark-local.conf" --jars "$(printf '%s,' "$venv"/ivy/jars/*.jar)") ;;
 *) place=(--properties-file "$root/conf/spark-cluster.conf" --jars "$(printf '%s,' "$venv"/ivy/jars/*.jar)") ;;

@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from songmood.audio import AUDIO_FEATURES
+from songmood.steps.enrich.services import SERVICES
 
 KEY, CLIENT, SECRET, TOKEN = "lastfm-key-123", "client-id-123", "client-secret-123", "genius-token-123"
 ENVIRONMENT = {
@@ -64,7 +65,7 @@ class FakeServices:
             "genius.url": "/genius-api/",
             "genius.web_url": "/pages/",
         }
-        quick = {f"{name}.per_second": 100 for name in ("lastfm", "spotify", "reccobeats", "genius")}
+        quick = {f"{name}.per_second": 100 for name in SERVICES}
         quick |= {"max_wait_s": 1, "timeout_s": 10, "threads": 2}
         values = {**{name: self.url + path for name, path in urls.items()}, **quick, **changes}
         return [f"fetch.{name}={value}" for name, value in values.items()]

@@ -249,7 +249,8 @@ ANSWERS: dict[str, list[Row]] = {
         {
             "request": "adele\thello you",
             "status": "ok",
-            "content": json.dumps({"title": "Hello You", "artist": "Adele", "score": 100, "lyrics": "none"}),
+            # without a score: it was asked by name, so it is refused like what is found by name
+            "content": json.dumps({"title": "Hello You", "artist": "Adele", "lyrics": "none"}),
         },
         {
             "request": "band\tdriving old dixie down live",

@@ -184,7 +184,7 @@ def test_a_page_that_fails_does_not_mean_that_there_are_no_lyrics(
     assert (answer["status"], answer["http_status"], answer["attempts"]) == ("transient", status, 2)
 
 
-@pytest.mark.parametrize("service", ["lastfm", "spotify", "reccobeats", "genius"])
+@pytest.mark.parametrize("service", list(SERVICES))
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_ends_the_asking(
     service: str, status: int, fake: FakeServices, make_settings: Make, tmp_path: Path
@@ -219,7 +219,7 @@ def test_a_wrong_key_of_lastfm(
     ],
     ids=["html 200", "html 429", "502", "not json", "cut"],
 )
-@pytest.mark.parametrize("service", ["lastfm", "spotify", "reccobeats", "genius"])
+@pytest.mark.parametrize("service", list(SERVICES))
 def test_a_passing_fault_is_tried_again(
     service: str, reply: Any, fake: FakeServices, make_settings: Make, tmp_path: Path
 ) -> None:

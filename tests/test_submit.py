@@ -146,6 +146,23 @@ def test_options_of_the_step_follow_the_job_and_options_of_spark_precede_it(read
     assert before.endswith("/songmood.zip --name b")
 
 
+@pytest.mark.parametrize(
+    ("options", "is_demo"),
+    [
+        ((), True),
+        (("all", "--set", "demo.songs=300", "--until", "label"), True),
+        (("all", "--set", "paths.corpus=mine"), False),
+        (("all", "--set=paths.corpus=mine"), False),
+        (("all", "--conf", "mine.yaml"), False),
+        (("all", "--master", "spark://host:7077"), False),
+    ],
+)
+def test_only_the_demo_is_compiled_lightly(ready: Machine, options: tuple[str, ...], is_demo: bool) -> None:
+    ready.run(*options)
+    (call,) = ready.calls()
+    assert ("-XX:TieredStopAtLevel=1" in call) == is_demo
+
+
 def test_a_cluster_receives_the_jars_and_its_own_properties(ready: Machine) -> None:
     ready.run("all", "--master", "spark://host:7077")
     (call,) = ready.calls()

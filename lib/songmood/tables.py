@@ -192,7 +192,7 @@ TAGS = Table(
         SONG_ID,
         Column("tag", STRING, "the tag in lower case"),
         Column("weight", DOUBLE, "0 to 100, relative to the song's heaviest tag; not a number of users"),
-        Column("source", STRING, "files or lastfm"),
+        Column("source", STRING, "files, or the service that it is from"),
     ),
     checks=("weight BETWEEN 0 AND 100",),
     distinct="song_id",
@@ -221,7 +221,7 @@ AUDIO = Table(
             Column(name, INT if name in DISCRETE_AUDIO_FEATURES else DOUBLE, _FEATURES[name])
             for name in AUDIO_FEATURES
         ),
-        Column("source", STRING, "files, spotify or reccobeats"),
+        Column("source", STRING, "files, or the service that they are from"),
     ),
     checks=("valence BETWEEN 0 AND 1", "energy BETWEEN 0 AND 1"),
 )
@@ -232,7 +232,7 @@ LYRICS = Table(
     (
         SONG_ID,
         Column("lyrics", STRING, "the cleaned text, one sung line in each line"),
-        Column("source", STRING, "files or genius"),
+        Column("source", STRING, "files, or the service that they are from"),
         Column("match_title", STRING, "the title that the lyrics were found under; null if found by id"),
         Column("match_artist", STRING, "the artist that the lyrics were found under; null if found by id"),
         Column(

@@ -167,6 +167,8 @@ def _answered(part: str, source: str, songs: DataFrame, answers: DataFrame, tags
     if part == "lyrics":
         content = F.from_json("content", "title string, artist string, score double, lyrics string")
         rows = answered.withColumn("text", F.when(ok, content)).select(*answered.columns, "text.*")
+        # asked by name, so found by name, also where a service does not say how well it matches
+        rows = rows.withColumn("score", F.when(ok, F.coalesce("score", F.lit(100.0))))
         read = _read(rows.withColumn("row", F.col("lyrics")))
         return _judged(read, F.col("status"))
     raise ValueError(f"no answers are read for the part {part}")
