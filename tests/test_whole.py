@@ -251,7 +251,7 @@ def test_a_run_killed_while_writing_is_finished_by_the_same_command_with_the_sam
     here = {  # as they were at dedupe: label adds to `dropped`
         name: table["path"]
         for step in steps
-        if step["step"] in ("ingest", "filter", "dedupe")
+        if step["step"] in ("ingest", "clean", "filter", "dedupe")
         for name, table in step["tables"].items()
     }
     found = [(published, here), (warehouse, finished["tables"])]
