@@ -231,8 +231,9 @@ local | local\[*) # one JVM: the jars on its class path suffice, and nothing is 
   place=(--properties-file "$root/conf/spark-local.conf" --driver-class-path "$venv/ivy/jars/*")
   case " ${arguments[*]-} " in
   *paths.corpus=* | *" --conf"*) ;;
-  *) # The demo is short: Java's second compiler takes more time than it saves. On large corpora it pays.
-    place+=(--driver-java-options -XX:TieredStopAtLevel=1) ;;
+  *) # The demo is short: Java's second compiler and small tasks take more time than they save. On a large
+    # corpus they pay.
+    place+=(--driver-java-options -XX:TieredStopAtLevel=1 --conf spark.sql.shuffle.partitions=4) ;;
   esac
   ;;
 local-cluster*)
