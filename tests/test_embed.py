@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from conftest import as_rows
 from songmood.encoder.files import encoder_id
+from songmood.encoder.udf import spread
 from songmood.engine.errors import explain
 from songmood.engine.spark import ship
 from songmood.settings import Settings
@@ -76,3 +78,18 @@ def test_an_encoder_that_does_not_load_in_a_worker_is_named_in_one_line(
     message = explain(caught.value)
     assert message.startswith("the encoder some/encoder does not load")
     assert message.endswith("set encoder.model to another encoder")
+
+
+def test_rows_are_spread_over_all_cores_also_after_a_join(spark: SparkSession) -> None:
+    """As whole runs have it: joins by adaptive execution, which puts few rows into one partition."""
+    session = spark.newSession()
+    parts = 4 * session.sparkContext.defaultParallelism
+    for name, value in (("adaptive.enabled", "true"), ("shuffle.partitions", str(parts))):
+        session.conf.set(f"spark.sql.{name}", value)
+    session.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
+    songs = session.range(1000).select(F.col("id").cast("string").alias("song_id"))
+    spread_songs = spread(songs.join(songs.withColumn("x", F.lit(1)), "song_id"))
+    sizes = spread_songs.groupBy(F.spark_partition_id()).count().collect()
+    assert len(sizes) == parts
+    ids = [[row.song_id for row in rows] for rows in spread_songs.rdd.glom().collect()]
+    assert [part == sorted(part) for part in ids] == [True] * parts

@@ -49,7 +49,9 @@ def spread(frame: DataFrame) -> DataFrame:
     other executors in any order, and UMAP would make another map of the same songs.
     """
     parts = 4 * frame.sparkSession.sparkContext.defaultParallelism
-    return frame.repartition(parts, "song_id").sortWithinPartitions("song_id")
+    # by a hash of its own: rows that a join has just shuffled by song_id would stay where they are, and
+    # adaptive execution then puts them into one partition
+    return frame.repartition(parts, F.xxhash64("song_id")).sortWithinPartitions("song_id")
 
 
 def is_text(text: Column) -> Column:
