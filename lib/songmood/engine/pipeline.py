@@ -63,8 +63,8 @@ class Pipeline:
                 self._check_parameter(step, name, written)
             if step.review is not None:
                 for name in get_type_hints(step.review):
-                    if name not in ("counts", "return", *SPECIAL, *self.inputs):
-                        self._section_of(step, name, get_type_hints(step.review)[name])
+                    if name not in ("return", *SPECIAL, *self.inputs):
+                        self._check_section(step, name, get_type_hints(step.review)[name])
             unknown = [n for n in step.fields if n not in (*self.tables, *self.models, *EXTRAS)]
             if unknown:
                 raise TypeError(f"step {step.name} writes {unknown[0]}, which is not a table or model")
@@ -81,19 +81,21 @@ class Pipeline:
             if name not in written:
                 raise TypeError(f"step {step.name} reads {name}, which no step before it writes")
         elif name not in self.inputs and name not in SPECIAL:
-            self._section_of(step, name, step.parameters[name])
+            self._check_section(step, name, step.parameters[name])
 
-    def _section_of(self, step: Step[..., Any], parameter: str, kind: Any) -> str:
-        """The name of the section of that type; '' for the type of all settings."""
+    def _check_section(self, step: Step[..., Any], parameter: str, kind: Any) -> None:
+        if self._section_name(kind) is None:
+            raise TypeError(
+                f"step {step.name} has a parameter {parameter}, which is not a table, model, input or setting"
+            )
+
+    def _section_name(self, kind: Any) -> str | None:
+        """The name of the section of that type; '' for the type of all settings, None for any other."""
         if kind is self.settings:
             return ""
-        if inspect.isclass(kind) and issubclass(kind, Section):
-            for name, annotation in get_type_hints(self.settings).items():
-                if annotation is kind:
-                    return name
-        raise TypeError(
-            f"step {step.name} has a parameter {parameter}, which is not a table, model, input or setting"
-        )
+        sections = get_type_hints(self.settings).items()
+        is_section = inspect.isclass(kind) and issubclass(kind, Section)
+        return next((name for name, section in sections if is_section and section is kind), None)
 
     def _is_shared(self, name: str) -> bool:
         return name in self.tables and self.tables[name].shared
@@ -123,14 +125,10 @@ class Pipeline:
 
     def sections(self, function: Callable[..., Any], settings: RootSettings) -> Iterator[tuple[str, Section]]:
         """The parameters of a function that are settings, with their values."""
-        for name, kind in get_type_hints(function).items():
-            if name != "return" and inspect.isclass(kind) and issubclass(kind, Section):
-                if kind is self.settings:
-                    yield name, settings
-                    continue
-                for section, annotation in get_type_hints(self.settings).items():
-                    if annotation is kind:
-                        yield name, getattr(settings, section)
+        for parameter, kind in get_type_hints(function).items():
+            section = None if parameter == "return" else self._section_name(kind)
+            if section is not None:
+                yield parameter, getattr(settings, section) if section else settings
 
     # -- choosing steps ----------------------------------------------------------------------
 
@@ -159,7 +157,3 @@ class Pipeline:
         """The steps whose tables a step may need."""
         place = [other.name for other in self.steps].index(step.name)
         return [other for other in self.steps[:place] if other.condition is not ON_REQUEST]
-
-    def describe(self) -> str:
-        """The steps, a line each, for the help text."""
-        return "\n".join(f"  {step.name:<10} {step.about}" for step in self.steps)
