@@ -232,8 +232,9 @@ local | local\[*) # one JVM: the jars on its class path suffice, and nothing is 
   case " ${arguments[*]-} " in
   *paths.corpus=* | *" --conf"*) ;;
   *) # The demo is short: Java's second compiler and small tasks take more time than they save. On a large
-    # corpus they pay.
-    place+=(--driver-java-options -XX:TieredStopAtLevel=1 --conf spark.sql.shuffle.partitions=4) ;;
+    # corpus they pay. The first compiler alone has a code cache of 48 MB, which fills up: give it the usual 240.
+    place+=(--driver-java-options "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+      --conf spark.sql.shuffle.partitions=4) ;;
   esac
   ;;
 local-cluster*)

@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # Two processes test at once, on two cores maybe: threads of torch in each would wait for one another's.
 os.environ["OMP_NUM_THREADS"] = "1"
 # Java's second compiler and its concurrent collector pay on long programs and many cores; on those of a
-# minute they take a core of two for nothing.
-os.environ["SPARK_SUBMIT_OPTS"] = " ".join(
-    (os.environ.get("SPARK_SUBMIT_OPTS", ""), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-)
+# minute they take a core of two for nothing. The first compiler alone has a code cache of 48 MB, which
+# fills up.
+LIGHT_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+os.environ["SPARK_SUBMIT_OPTS"] = f"{os.environ.get('SPARK_SUBMIT_OPTS', '')} {LIGHT_JAVA}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -95,6 +95,30 @@ def table(spark: SparkSession) -> Callable[..., DataFrame]:
         return spark.createDataFrame(cells, contract.schema)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an encoder with random weights, which is made in no time."""
+    from tiny_encoder import write_tiny_encoder  # here and below: torch is only loaded where it is used
+
+    return write_tiny_encoder(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def quick() -> Settings:
+    """Settings with which mood models learn tiny songs in seconds."""
+    from mood_songs import QUICK
+
+    return load_settings(ROOT / "conf" / "base.yaml", [], QUICK)
+
+
+@pytest.fixture(scope="module")
+def mood_tables(table: Callable[..., DataFrame], encoder: Path) -> dict[str, DataFrame]:
+    """The tables that `train` reads, with 60 happy and 40 sad songs."""
+    from mood_songs import song_tables
+
+    return song_tables(table, encoder, {"happy": 60, "sad": 40})
 
 
 def as_rows(frame: DataFrame) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conftest import ROOT
+from conftest import LIGHT_JAVA, ROOT
 from songmood.engine.cli import run_command
 from songmood.pipeline import PIPELINE
 
@@ -35,7 +35,7 @@ def command(*options: str, settings: Iterable[str] = (), master: str = "local[2]
         "--driver-memory",
         "2g",
         "--conf",  # executors compile as lightly as the driver: see conftest
-        "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        f"spark.executor.extraJavaOptions={LIGHT_JAVA}",
     ]
 
 

@@ -10,26 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import ROOT
-from mood_songs import BY_LINE, MOODS, NO_AUDIO, QUICK, model_settings, two_moods
+from mood_songs import BY_LINE, MOODS, NO_AUDIO, model_settings, two_moods
 from songmood.audio import AUDIO_FEATURES
 from songmood.catalog import NEURAL
 from songmood.encoder.encoder import Encoder
 from songmood.encoder.files import encoder_id
 from songmood.models.comparison import Comparison
 from songmood.models.neural import NeuralModel
-from songmood.settings import Settings, load_settings
-from tiny_encoder import write_tiny_encoder
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_encoder(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def quick() -> Settings:
-    return load_settings(ROOT / "conf" / "base.yaml", [], QUICK)
+from songmood.settings import Settings
 
 
 @pytest.mark.parametrize("kind", ["simple_bert", "fine_tuned_bert", "modified_tbert_lyrics_only", "fusion"])

@@ -26,7 +26,7 @@ from songmood.report.curves import optimizer_figures
 from songmood.report.table1 import render_table1
 from songmood.settings import Settings, load_settings
 from songmood.tables import METRICS
-from tiny_encoder import HAPPY, NEUTRAL, SAD, WIDTH, write_tiny_encoder
+from tiny_encoder import HAPPY, NEUTRAL, SAD, WIDTH
 
 SETTINGS = (
     *("train.epochs=1", "train.head_epochs=8", "train.head_learning_rate=0.01", "train.hidden_size=8"),
@@ -49,11 +49,6 @@ def made_songs() -> pd.DataFrame:
         )
     songs = pd.DataFrame(rows, columns=["song_id", "mood", "artist", "embedding", "lyrics", "topic_weights"])
     return songs.assign(**dict.fromkeys(AUDIO_FEATURES, np.nan))
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_encoder(tmp_path_factory.mktemp("tiny_reproduce"))
 
 
 @pytest.fixture(scope="module")

@@ -160,7 +160,8 @@ def test_options_of_the_step_follow_the_job_and_options_of_spark_precede_it(read
 def test_only_the_demo_is_compiled_lightly(ready: Machine, options: tuple[str, ...], is_demo: bool) -> None:
     ready.run(*options)
     (call,) = ready.calls()
-    assert ("-XX:TieredStopAtLevel=1 --conf spark.sql.shuffle.partitions=4" in call) == is_demo
+    light = '-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m --conf spark.sql.shuffle.partitions=4'
+    assert (light in call) == is_demo
 
 
 def test_a_cluster_receives_the_jars_and_its_own_properties(ready: Machine) -> None:

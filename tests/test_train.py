@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.stats import binomtest
 
-from conftest import ROOT, as_rows
+from conftest import as_rows
 from mood_songs import QUICK, Tables, model_settings, song_tables, take
 from songmood.encoder.files import encoder_id
 from songmood.engine.errors import UserError
@@ -26,27 +26,11 @@ from songmood.models.comparison import Comparison, Learned, TrainedModels, fit_m
 from songmood.models.files import DESCRIPTION, HEAD, describe
 from songmood.models.neural import NeuralModel
 from songmood.models.songs import fetch_training_songs
-from songmood.settings import Settings, load_settings
+from songmood.settings import Settings
 from songmood.steps.train import train_models
 from songmood.tables import LABELLED
-from tiny_encoder import write_tiny_encoder
 
 FINAL_TEST = ("fusion", "test")
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_encoder(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def quick() -> Settings:
-    return load_settings(ROOT / "conf" / "base.yaml", [], QUICK)
-
-
-@pytest.fixture(scope="module")
-def tables(table: Callable[..., DataFrame], encoder: Path) -> Tables:
-    return song_tables(table, encoder, {"happy": 60, "sad": 40})
 
 
 def fit(songs: DataFrame, encoder: Path, settings: Settings, folder: Path) -> TrainedModels:
@@ -55,16 +39,16 @@ def fit(songs: DataFrame, encoder: Path, settings: Settings, folder: Path) -> Tr
 
 @pytest.fixture(scope="module")
 def trained(
-    tables: Tables, encoder: Path, quick: Settings, tmp_path_factory: pytest.TempPathFactory
+    mood_tables: Tables, encoder: Path, quick: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> TrainedModels:
-    return fit(take(tables, quick), encoder, quick, tmp_path_factory.mktemp("mood"))
+    return fit(take(mood_tables, quick), encoder, quick, tmp_path_factory.mktemp("mood"))
 
 
 # -- which songs -----------------------------------------------------------------------------------
 
 
-def test_training_songs(quick: Settings, tables: Tables) -> None:
-    songs = {row["song_id"]: row for row in as_rows(take(tables, quick))}
+def test_training_songs(quick: Settings, mood_tables: Tables) -> None:
+    songs = {row["song_id"]: row for row in as_rows(take(mood_tables, quick))}
     assert len(songs) == 100
     assert songs["s003"]["lyrics"] is None
     assert songs["s003"]["valence"] == 0.6
@@ -73,42 +57,44 @@ def test_training_songs(quick: Settings, tables: Tables) -> None:
     assert songs["s001"]["artist"] == songs["s000"]["artist"] == "artist 0"
 
 
-def test_the_artist_of_a_song(quick: Settings, tables: Tables) -> None:
+def test_the_artist_of_a_song(quick: Settings, mood_tables: Tables) -> None:
     names = {
         **{"s000": "Tom Petty", "s001": "Tom Petty & The Heartbreakers", "s002": "Simon and Garfunkel"},
         **{"s005": "!!!", "s006": " !!! ", "s007": "...", "s008": None, "s009": " "},
     }
     named = F.create_map(*(F.lit(x) for pair in names.items() for x in pair))
-    deduped = tables["deduped"].withColumn(
+    deduped = mood_tables["deduped"].withColumn(
         "artist", F.when(F.col("song_id").isin(*names), named[F.col("song_id")]).otherwise(F.col("artist"))
     )
-    frame = fetch_training_songs(take({**tables, "deduped": deduped}, quick)).set_index("song_id")["artist"]
+    frame = fetch_training_songs(take({**mood_tables, "deduped": deduped}, quick)).set_index("song_id")[
+        "artist"
+    ]
     assert {song: frame[song] for song in names} == {
         **{"s000": "tom petty", "s001": "tom petty", "s002": "simon and garfunkel"},
         **{"s005": "!!!", "s006": "!!!", "s007": "...", "s008": "s008", "s009": "s009"},
     }
 
 
-def test_song_with_neither_lyrics_nor_audio_is_not_used(quick: Settings, tables: Tables) -> None:
-    without = dict(tables)
-    without["lyrics"] = tables["lyrics"].where("song_id <> 's000'")
-    without["audio_features"] = tables["audio_features"].where("song_id <> 's000'")
+def test_song_with_neither_lyrics_nor_audio_is_not_used(quick: Settings, mood_tables: Tables) -> None:
+    without = dict(mood_tables)
+    without["lyrics"] = mood_tables["lyrics"].where("song_id <> 's000'")
+    without["audio_features"] = mood_tables["audio_features"].where("song_id <> 's000'")
     assert "s000" not in {row["song_id"] for row in take(without, quick).collect()}
     signs = F.when(F.col("song_id") == "s000", "... !").otherwise(F.col("lyrics"))
-    without["lyrics"] = tables["lyrics"].withColumn("lyrics", signs)
+    without["lyrics"] = mood_tables["lyrics"].withColumn("lyrics", signs)
     assert "s000" not in {row["song_id"] for row in take(without, quick).collect()}
 
 
 def test_the_sample_is_bounded_and_does_not_depend_on_order(
-    make_settings: Callable[..., Settings], tables: Tables
+    make_settings: Callable[..., Settings], mood_tables: Tables
 ) -> None:
     settings = make_settings("train.max_songs=7")
-    ids = sorted(row["song_id"] for row in take(tables, settings).collect())
-    shuffled = {name: frame.repartition(3) for name, frame in tables.items()}
+    ids = sorted(row["song_id"] for row in take(mood_tables, settings).collect())
+    shuffled = {name: frame.repartition(3) for name, frame in mood_tables.items()}
     assert len(ids) == 7
     assert ids == sorted(row["song_id"] for row in take(shuffled, settings).collect())
     assert ids != sorted(
-        row["song_id"] for row in take(tables, make_settings("train.max_songs=7", "seed=8")).collect()
+        row["song_id"] for row in take(mood_tables, make_settings("train.max_songs=7", "seed=8")).collect()
     )
 
 
@@ -116,13 +102,13 @@ def test_the_sample_is_bounded_and_does_not_depend_on_order(
 
 
 def test_the_step_returns_tables_model_and_notes(
-    tables: Tables, encoder: Path, quick: Settings, tmp_path: Path
+    mood_tables: Tables, encoder: Path, quick: Settings, tmp_path: Path
 ) -> None:
     train = quick.train.model_copy(
         update={"models": ("majority", "simple_bert"), "final_model": "simple_bert"}
     )
     result = train_models(
-        **tables,
+        **mood_tables,
         encoder=encoder,
         settings=train,
         encoder_settings=quick.encoder,
@@ -176,9 +162,9 @@ def test_each_model_is_compared_with_the_one_before(trained: TrainedModels) -> N
             assert rows[model]["mcnemar_p"] == pytest.approx(expected)
 
 
-def test_the_figures_are_those_of_the_predictions(trained: TrainedModels, tables: Tables) -> None:
+def test_the_figures_are_those_of_the_predictions(trained: TrainedModels, mood_tables: Tables) -> None:
     predictions = pd.DataFrame(as_rows(trained.model_predictions))
-    labels = {row["song_id"]: row["mood"] for row in as_rows(tables["labelled"])}
+    labels = {row["song_id"]: row["mood"] for row in as_rows(mood_tables["labelled"])}
     assert not predictions.duplicated(["model", "song_id"]).any()
     assert (predictions["mood"] == predictions["song_id"].map(labels)).all()
     assert (
@@ -191,20 +177,20 @@ def test_the_figures_are_those_of_the_predictions(trained: TrainedModels, tables
 
 
 def test_the_final_model_is_made_again_with_the_test_songs(
-    tables: Tables,
+    mood_tables: Tables,
     trained: TrainedModels,
     encoder: Path,
     make_settings: Callable[..., Settings],
     tmp_path: Path,
 ) -> None:
     settings = make_settings(*QUICK, "train.refit=false")
-    once = fit(take(tables, settings), encoder, settings, tmp_path)
+    once = fit(take(mood_tables, settings), encoder, settings, tmp_path)
     # figures and predictions stay those of the model that has not seen the test songs
     assert as_rows(once.model_predictions) == as_rows(trained.model_predictions)
     assert trained.folder is not None
     assert once.folder is not None
     tested = [row for row in as_rows(once.model_predictions) if (row["model"], row["split"]) == FINAL_TEST]
-    songs = take(tables, settings).toPandas().set_index("song_id")
+    songs = take(mood_tables, settings).toPandas().set_index("song_id")
     songs = songs.loc[[row["song_id"] for row in tested]].reset_index()
     hidden = np.array([row["hidden"] for row in tested])
     measured, refitted = (NeuralModel.load(path, batch_size=8) for path in (once.folder, trained.folder))
@@ -231,9 +217,9 @@ def test_curves_go_by_step_on_both_splits(trained: TrainedModels) -> None:
 
 
 def test_two_runs_with_one_seed_are_the_same(
-    tables: Tables, trained: TrainedModels, encoder: Path, quick: Settings, tmp_path: Path
+    mood_tables: Tables, trained: TrainedModels, encoder: Path, quick: Settings, tmp_path: Path
 ) -> None:
-    shuffled = {name: frame.repartition(3) for name, frame in tables.items()}
+    shuffled = {name: frame.repartition(3) for name, frame in mood_tables.items()}
     torch.rand(5)  # earlier draws must not matter
     again = fit(take(shuffled, quick), encoder, quick, tmp_path)
     pd.testing.assert_frame_equal(
@@ -245,7 +231,7 @@ def test_two_runs_with_one_seed_are_the_same(
     assert encoder_id(tmp_path) == encoder_id(trained.folder)
 
 
-def test_model_folder(trained: TrainedModels, tables: Tables, quick: Settings) -> None:
+def test_model_folder(trained: TrainedModels, mood_tables: Tables, quick: Settings) -> None:
     assert trained.folder is not None
     for file in trained.folder.iterdir():
         assert file.suffix in {".safetensors", ".json", ".txt", ".md"}
@@ -254,7 +240,7 @@ def test_model_folder(trained: TrainedModels, tables: Tables, quick: Settings) -
     assert card.startswith("# fusion")
     assert "modified_tbert" in card
     assert "| test | 12 | 8 |" in card
-    songs = take(tables, quick).toPandas()
+    songs = take(mood_tables, quick).toPandas()
     model = NeuralModel.load(trained.folder, batch_size=8)
     prediction = model.predict(songs)
     assert prediction.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
@@ -320,17 +306,17 @@ def test_a_model_that_gives_no_numbers_raises(encoder: Path, quick: Settings) ->
 
 
 def test_no_labels(
-    table: Callable[..., DataFrame], tables: Tables, encoder: Path, quick: Settings, tmp_path: Path
+    table: Callable[..., DataFrame], mood_tables: Tables, encoder: Path, quick: Settings, tmp_path: Path
 ) -> None:
-    unlabelled = {**tables, "labelled": table(LABELLED)}
+    unlabelled = {**mood_tables, "labelled": table(LABELLED)}
     result = fit(take(unlabelled, quick), encoder, quick, tmp_path)
     assert result.folder is None
     assert result.model_metrics.collect() == result.training_curves.collect() == []
     assert "no labelled songs" in result.warnings[0]
 
 
-def test_one_mood_stops(tables: Tables, encoder: Path, quick: Settings, tmp_path: Path) -> None:
-    happy = {**tables, "labelled": tables["labelled"].where("mood = 'happy'")}
+def test_one_mood_stops(mood_tables: Tables, encoder: Path, quick: Settings, tmp_path: Path) -> None:
+    happy = {**mood_tables, "labelled": mood_tables["labelled"].where("mood = 'happy'")}
     with pytest.raises(UserError, match=r"all 60 labelled songs are happy.*label\.min_tags"):
         fit(take(happy, quick), encoder, quick, tmp_path)
 

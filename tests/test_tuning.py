@@ -11,12 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from pyspark.sql import DataFrame
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from conftest import ROOT
-from mood_songs import BY_LINE, MOODS, QUICK, Tables, model_settings, song_tables, take, two_moods
+from mood_songs import BY_LINE, MOODS, QUICK, Tables, model_settings, take, two_moods
 from songmood.audio import AUDIO_FEATURES
 from songmood.catalog import NEURAL
 from songmood.encoder.encoder import Encoder
@@ -26,23 +24,7 @@ from songmood.models.neural import NeuralModel
 from songmood.models.songs import fetch_training_songs
 from songmood.models.trainer import OPTIMIZERS, make_optimizer
 from songmood.models.tuning import HiddenStates, LowerLayers
-from songmood.settings import Optimizer, Settings, load_settings
-from tiny_encoder import write_tiny_encoder
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_encoder(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def quick() -> Settings:
-    return load_settings(ROOT / "conf" / "base.yaml", [], QUICK)
-
-
-@pytest.fixture(scope="module")
-def tables(table: Callable[..., DataFrame], encoder: Path) -> Tables:
-    return song_tables(table, encoder, {"happy": 60, "sad": 40})
+from songmood.settings import Optimizer, Settings
 
 
 def test_fine_tuning_changes_the_top_layers_only(encoder: Path, quick: Settings) -> None:
@@ -155,11 +137,11 @@ def test_gradients_are_added_up_to_those_of_a_larger_batch(encoder: Path, quick:
 
 
 def test_with_cross_fit_training_songs_are_embedded_by_encoders_that_have_not_seen_them(
-    tables: Tables, encoder: Path, make_settings: Callable[..., Settings]
+    mood_tables: Tables, encoder: Path, make_settings: Callable[..., Settings]
 ) -> None:
     models = "train.models=[fine_tuned_bert, modified_tbert]"
     settings = make_settings(*QUICK, models, "train.final_model=modified_tbert", "train.cross_fit=2")
-    frame, moods = split_frame(fetch_training_songs(take(tables, settings)), model_settings(settings))
+    frame, moods = split_frame(fetch_training_songs(take(mood_tables, settings)), model_settings(settings))
     comparison = Comparison(model_settings(settings), encoder)
     comparison.moods = moods
     tuned, songs, _ = comparison.learn("fine_tuned_bert", frame)
