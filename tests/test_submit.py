@@ -160,7 +160,7 @@ def test_options_of_the_step_follow_the_job_and_options_of_spark_precede_it(read
 def test_only_the_demo_is_compiled_lightly(ready: Machine, options: tuple[str, ...], is_demo: bool) -> None:
     ready.run(*options)
     (call,) = ready.calls()
-    light = '-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m --conf spark.sql.shuffle.partitions=4'
+    light = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m --conf spark.sql.shuffle.partitions=4"
     assert (light in call) == is_demo
 
 
