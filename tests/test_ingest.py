@@ -129,6 +129,13 @@ SPELLINGS = [
     *(("publicationDateAlbum", text, year) for text, year in (("'06", 2006), ("unk.", None), ("7", None))),
     *(("language", text, "french") for text in ("French", "fra", "fre", "Fre.", "fr", "fr-CA", "Fren.")),
     *(("language", text, name) for text, name in (("Eng", "english"), ("klingon", "klingon"), ("zxx", None))),
+    *(("number", text, 6) for text in ("6", "006", " 6", "6.0", "6/12", "6 of 12")),
+    *(("number", text, None) for text in ("A3", "1 1", "0", "", "unk.", "WoM15552315", "9479571")),
+    *(("track_number", text, 6) for text in ("6", "06")),
+    ("trackNumber", "6", 6),
+    ("track", "6", 6),
+    ("track", "The Sixth", None),
+    ("position", "5", 6),
 ]
 
 
@@ -141,7 +148,9 @@ def test_lengths_years_and_languages_in_many_spellings(
     ]
     songs = by_id(ingest(spark, corpus(**{"songs.jsonl": "\n".join(map(json.dumps, records))})).songs)
     table = {"length": "duration_s", "publicationDateAlbum": "year", "language": "language"}
-    read = [(c, text, songs[f"{n:03}"][table[c]]) for n, (c, text, _) in enumerate(SPELLINGS)]
+    read = [
+        (c, text, songs[f"{n:03}"][table.get(c, "track_number")]) for n, (c, text, _) in enumerate(SPELLINGS)
+    ]
     assert read == SPELLINGS
 
 

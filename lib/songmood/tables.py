@@ -30,6 +30,7 @@ SONG_COLUMNS = (
     Column("title", STRING, "the title, as the record writes it"),
     Column("album", STRING, "the album's title"),
     Column("album_id", STRING, "the id of the album's record in WASABI"),
+    Column("track_number", INT, "the position on the album, 1 to 999"),
     Column("year", INT, "the year in which the album was published, 1500 to 2099"),
     Column("spotify_id", STRING, "Spotify's id of the track, 22 letters and digits"),
     Column("lastfm_id", STRING, "the Million Song Dataset's track id, or the song's address at Last.fm"),

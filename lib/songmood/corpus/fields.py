@@ -9,6 +9,8 @@ SOURCES = {
     "title": ("title",),
     "album": ("albumTitle", "album"),
     "album_id": ("id_album", "album_id"),
+    # WASABI's position counts from 0, the others count from 1
+    "track_number": ("track_number", "trackNumber", "number", "track", "position"),
     "year": ("publicationDateAlbum", "year"),
     "spotify_id": ("urlSpotify", "spotify_id"),
     "lastfm_id": ("lastfm_id", "urlLastFm"),

@@ -12,10 +12,18 @@ from pyspark.sql import functions as F
 from songmood.corpus.fields import SOURCES
 from songmood.corpus.lines import filled, object_id
 from songmood.corpus.records import Records
-from songmood.corpus.values import read_language, read_number, read_seconds, read_spotify_id, read_year
+from songmood.corpus.values import (
+    read_language,
+    read_number,
+    read_seconds,
+    read_spotify_id,
+    read_track_number,
+    read_year,
+)
 from songmood.names.normalize import unescaped
 from songmood.tables import SONGS
 
+_SEVERAL = ("language", "track_number")  # read from the first of their fields that has a value that counts
 DUPLICATE = "duplicate_song_id"  # the only reason to reject a record that can be read
 
 
@@ -49,6 +57,7 @@ def _with_values(songs: DataFrame) -> DataFrame:
         {
             **{name: filled(unescaped(F.col(name))) for name in ("artist", "title", "album")},
             "song_id": object_id(F.col("song_id")),
+            "track_number": read_track_number(*SOURCES["track_number"]),
             "year": read_year("year"),
             "spotify_id": read_spotify_id("spotify_id"),
             "isrc": F.upper(F.regexp_replace("isrc", r"[\s-]", "")),
@@ -127,7 +136,7 @@ def _with_albums(songs: DataFrame, albums: DataFrame) -> DataFrame:
 
 
 def _as_songs(records: DataFrame) -> DataFrame:
-    names = {name: F.coalesce(*sources) for name, sources in SOURCES.items() if name != "language"}
+    names = {name: F.coalesce(*sources) for name, sources in SOURCES.items() if name not in _SEVERAL}
     return records.withColumns({**names, "album_id": object_id(F.coalesce(*SOURCES["album_id"]))})
 
 

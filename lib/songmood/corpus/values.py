@@ -21,6 +21,7 @@ _MINUTES = r"^()(\d+)\s*m(?:in(?:ute)?s?)?\.?\s*(?:(\d+)\s*s?(?:ec(?:ond)?s?)?\.
 _SECONDS = r"^(\d+(?:\.\d*)?)\s*s(?:ec(?:ond)?s?)?\.?$"  # 118 sec
 _LONGEST_S = 10_000  # a greater length is in milliseconds, because no song is as long
 _LONGEST_MIN = 20  # a smaller length with a fraction, such as 3.65, is in minutes
+_TRACK_NUMBER = r"^0*(\d{1,3})(?:\.0*)?(?:\s*(?:/|of)\s*\d+)?$"
 _SPOTIFY_ID = r"(?:^|[^0-9A-Za-z])([0-9A-Za-z]{22})(?:\?.*)?$"  # alone, or at the end of an address
 
 
@@ -28,6 +29,20 @@ def read_number(name: str) -> Column:
     """A number; null for any other text."""
     pattern = r"^([+-]?\d{1,15}(?:\.\d*)?(?:[eE][+-]?\d\d?)?)$"
     return filled(F.regexp_extract(name, pattern, 1)).cast("double")
+
+
+def read_track_number(*names: str) -> Column:
+    """The position of a song on its album, from the first of some columns that has one.
+
+    It may be given as '6', '006', '6.0' or '6/12'. It is null for 0, for a number above 999, and for any
+    other text, such as 'A3'. A column `position` counts from 0, as WASABI's does.
+    """
+    numbers = (
+        filled(F.regexp_extract(F.trim(name), _TRACK_NUMBER, 1)).cast("int")
+        + (1 if name == "position" else 0)
+        for name in names
+    )
+    return F.coalesce(*(F.when(number > 0, number) for number in numbers))
 
 
 def read_spotify_id(name: str) -> Column:
