@@ -28,13 +28,17 @@ CONTINUOUS_AUDIO_FEATURES = tuple(name for name in AUDIO_FEATURES if name not in
 
 # The range of each feature. A value outside becomes null, because its source is wrong; Spotify's key -1
 # means that no key was found. Loudness is in dB and tempo in beats per minute; the others without a range
-# of their own are 0 to 1.
+# of their own are 0 to 1. `feature` says which zeros are null.
 RANGES = dict.fromkeys(AUDIO_FEATURES, (0.0, 1.0)) | {
     "key": (0.0, 11.0),
     "loudness": (-100.0, 20.0),
     "tempo": (0.0, 500.0),
     "time_signature": (0.0, 12.0),
 }
+
+# Of these features 0 always means that none was found: of 41,106 real songs only those without a beat have
+# it. Valence, acousticness and instrumentalness are 0 for songs with all else, too.
+_NEVER_ZERO = ("danceability", "liveness", "speechiness", "tempo", "time_signature")
 
 # The number of values, from 0, that have a one-hot column: pitch classes, minor and major, beats in a bar.
 _LEVELS = {"key": 12, "mode": 2, "time_signature": 8}
@@ -43,13 +47,33 @@ Doubles = npt.NDArray[np.float64]
 
 
 def feature(name: str) -> Column:
-    """An audio feature as a number of the table's type; null where it is not a number in its range."""
+    """An audio feature as a number of the table's type, in a frame with all twelve as text.
+
+    It is null where it is not a number in its range, and where it is a 0 that means 'not found': always of
+    danceability, liveness, speechiness, tempo and time_signature; where tempo is 0, for no beat was found,
+    of all features; and of mode, where no key was found. Where only the beat is missing, mode is kept
+    beside a key other than 0.
+    """
     low, high = RANGES[name]
-    value = F.expr(f"try_cast({name} AS double)")
+    value = _number(name)
     valid = value.between(low, high)  # never true of NaN, which Spark orders after all numbers
+    if name in _NEVER_ZERO:
+        valid &= value != 0
+    else:
+        valid &= (value != 0) | ~F.coalesce(_not_measured(name), F.lit(False))
     if name in DISCRETE_AUDIO_FEATURES:
         return F.when(valid & (value == F.floor(value)), value.cast("int"))
     return F.when(valid, value)
+
+
+def _number(name: str) -> Column:
+    return F.expr(f"try_cast({name} AS double)")
+
+
+def _not_measured(name: str) -> Column:
+    """Whether a 0 of a feature says nothing, by the features beside it."""
+    no_beat, key = _number("tempo") == 0, F.coalesce(_number("key"), F.lit(0.0))
+    return (key == -1) | (no_beat & (key == 0)) if name == "mode" else no_beat
 
 
 def continuous_features(songs: Any) -> Doubles:
