@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +282,43 @@ def test_cut_off_weights(copy: Path) -> None:
     weights = (copy / "model.safetensors").read_bytes()
     (copy / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     assert "cut off or damaged" in one_line(str(copy))
+
+
+CODE = {"AutoModel": "modeling.Evil", "AutoTokenizer": "other/repository--modeling.Evil"}
+
+
+@pytest.mark.parametrize(
+    ("file", "config"),
+    [
+        ("config.json", {"auto_map": CODE}),
+        ("tokenizer_config.json", {"auto_map": CODE}),
+        ("tokenizer_config.json", {"auto_map": ["modeling.Evil", None]}),
+        ("config.json", {"model_type": "unknown", "auto_map": {"AutoConfig": "modeling.Evil"}}),
+        ("config.json", {"text_config": {"auto_map": CODE}}),
+        ("config.4.0.0.json", {"auto_map": CODE}),  # a version that config.json may name
+    ],
+)
+def test_an_encoder_with_code_of_its_own_is_refused_and_never_run(
+    copy: Path, file: str, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asks on the terminal"))
+    ran = copy / "ran"
+    (copy / "modeling.py").write_text(f"open({str(ran)!r}, 'w')\nclass Evil: ...\n")
+    path = copy / file
+    path.write_text(json.dumps({**(json.loads(path.read_text()) if path.exists() else {}), **config}))
+    with pytest.raises(UserError, match=rf"/{file} names code of its own \(auto_map\).*never run"):
+        resolve_encoder(str(copy))
+    if file != "config.4.0.0.json":  # nor does the loader run it, whoever calls it
+        with suppress(UserError):
+            tiny(copy, 64)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[" * 100_000, "\x00"])
+def test_an_encoder_with_a_damaged_configuration_is_refused(copy: Path, content: str) -> None:
+    (copy / "config.json").write_text(content)
+    with pytest.raises(UserError, match=r"config\.json is not JSON"):
+        resolve_encoder(str(copy))
 
 
 def test_hugging_face_id_goes_to_the_hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -212,10 +212,12 @@ def _load(folder: Path, name: str) -> tuple[Any, Any]:
     """The tokenizer and the model of a folder. Raises UserError, with the name, unless both are whole."""
     advice = "fetch it again, or set encoder.model to another encoder"
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        # without trust_remote_code=False, transformers asks on the terminal whether to run a folder's code
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
         model, info = AutoModel.from_pretrained(
             str(folder),
             local_files_only=True,
+            trust_remote_code=False,
             use_safetensors=True,
             dtype=torch.float32,
             output_loading_info=True,

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -28,7 +30,8 @@ def resolve_encoder(model: str) -> Path:
     """The local folder of the encoder that `encoder.model` names.
 
     `model` is 'embedded', a folder, or a Hugging Face id, whose files are fetched on first use.
-    Raises UserError if there is no such encoder, or if it lacks config.json or whole safetensors weights.
+    Raises UserError if there is no such encoder, if it lacks config.json or whole safetensors weights, or if
+    it needs code of its own.
     """
     if model == "embedded":
         spec = importlib.util.find_spec(EMBEDDED)  # finds without importing: the import is slow
@@ -53,7 +56,31 @@ def resolve_encoder(model: str) -> Path:
         )
     for file in weights:
         check_weights(file, "fetch it again, or set encoder.model to another encoder")
+    for file in sorted(folder.glob("*config*.json")):
+        _check_config(file)
     return folder
+
+
+def _check_config(file: Path) -> None:
+    """Raise UserError if a configuration names Python files to run (auto_map), or if it is not JSON."""
+    try:
+        config = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        reason = first_line(error)
+        raise UserError(
+            f"{file} is not JSON ({reason}): fetch it again, or set encoder.model to another encoder"
+        ) from None
+    if _has_key(config, "auto_map"):
+        raise UserError(
+            f"{file} names code of its own (auto_map), which is never run: "
+            "set encoder.model to another encoder"
+        )
+
+
+def _has_key(value: Any, key: str) -> bool:
+    if isinstance(value, dict):
+        return key in value or any(_has_key(inner, key) for inner in value.values())
+    return isinstance(value, list) and any(_has_key(inner, key) for inner in value)
 
 
 def check_weights(file: Path, advice: str) -> None:
