@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from songmood.engine.errors import UserError
 from songmood.lyrics.cleaning import clean_lyrics
 from songmood.lyrics.faults import find_fault
 from songmood.lyrics.reading import read_texts
+from songmood.settings import Settings
 from songmood.steps.clean import COLUMNS, clean_corpus_lyrics, clean_rows
 from songmood.tables import CORPUS_LYRICS
 
@@ -221,8 +223,9 @@ def test_values_of_neighboring_columns_are_not_confused(spark: SparkSession) -> 
     assert clean_rows(raw(spark, *rows)).count() == 4
 
 
-def test_no_rows_give_no_rows(spark: SparkSession) -> None:
-    for frame in (clean_rows(raw(spark)), clean_corpus_lyrics(spark, []).corpus_lyrics):
+def test_no_rows_give_no_rows(spark: SparkSession, make_settings: Callable[..., Settings]) -> None:
+    ingest = make_settings().ingest
+    for frame in (clean_rows(raw(spark)), clean_corpus_lyrics(spark, [], ingest).corpus_lyrics):
         assert frame.columns == CORPUS_LYRICS.column_names
         assert as_rows(frame) == []
 
@@ -234,15 +237,18 @@ def test_order_and_partitions_change_nothing(spark: SparkSession) -> None:
     )
 
 
-def test_the_step_reads_the_files_of_the_corpus(spark: SparkSession, tmp_path: Path) -> None:
+def test_the_step_reads_the_files_of_the_corpus(
+    spark: SparkSession, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    ingest = make_settings().ingest
     (tmp_path / "a.jsonl").write_text(json.dumps({"song_id": "json", "lyrics": VERSE}) + "\n")
     (tmp_path / "b.tsv").write_text("artist\ttitle\tlyrics\nAnn\tSong\tna na na na na\n")
     files = [f"file://{tmp_path}/{name}" for name in ("a.jsonl", "b.tsv")]
-    rows = as_rows(clean_corpus_lyrics(spark, files).corpus_lyrics)
+    rows = as_rows(clean_corpus_lyrics(spark, files, ingest).corpus_lyrics)
     assert {(row["song_id"], row["artist"], row["lyrics"]) for row in rows} == {
         ("json", None, VERSE),
         (None, "Ann", "na na na na na"),
     }
     (tmp_path / "c.csv").write_text("song_id,text\na,b\n")
     with pytest.raises(UserError, match=r"c\.csv has no column lyrics; its columns are song_id, text"):
-        clean_corpus_lyrics(spark, [f"file://{tmp_path}/c.csv"])
+        clean_corpus_lyrics(spark, [f"file://{tmp_path}/c.csv"], ingest)

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from conftest import as_rows
-from songmood.corpus.files import list_files, read_columns
+from songmood.corpus.files import list_files
+from songmood.corpus.flat import read_flat
 from songmood.engine.errors import UserError
 
 COLUMNS = ("song_id", "title", "weight")
+LIMIT = 2**20  # bytes of a record
+
+
+def read(
+    spark: SparkSession, files: list[str], columns: Sequence[str] = COLUMNS, required: Sequence[str] = ()
+) -> DataFrame:
+    records = read_flat(spark, "tags", files, columns, required, LIMIT)
+    return records.where("problem IS NULL").select(*columns)
 
 
 @pytest.fixture
@@ -34,7 +44,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_files_of_every_format_are_read_together(spark: SparkSession, corpus: Path) -> None:
-    rows = as_rows(read_columns(spark, list_files(str(corpus), "tags"), COLUMNS))
+    rows = as_rows(read(spark, list_files(str(corpus), "tags")))
     assert {row["song_id"]: (row["title"], row["weight"]) for row in rows} == {
         "comma": ('A "quoted", title\nof two lines', "1"),
         "tab": ("Tab, not comma", None),
@@ -50,17 +60,17 @@ def test_files_of_every_format_are_read_together(spark: SparkSession, corpus: Pa
 def test_the_header_of_each_of_several_files_is_skipped(spark: SparkSession, tmp_path: Path) -> None:
     for n in range(3):
         (tmp_path / f"{n}.csv").write_text(f"song_id,title\ns{n},t{n}\n")
-    rows = read_columns(spark, [f"file://{tmp_path}/{n}.csv" for n in range(3)], ("song_id", "title"))
+    rows = read(spark, [f"file://{tmp_path}/{n}.csv" for n in range(3)], ("song_id", "title"))
     assert [row["song_id"] for row in as_rows(rows)] == ["s0", "s1", "s2"]
 
 
 def test_the_first_of_several_columns_of_the_same_name_counts(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("title,title,Title\nfirst,second,third\n")
-    assert as_rows(read_columns(spark, [f"file://{tmp_path}/a.csv"], ["title"])) == [{"title": "first"}]
+    assert as_rows(read(spark, [f"file://{tmp_path}/a.csv"], ["title"])) == [{"title": "first"}]
 
 
 def test_without_files_the_frame_is_empty(spark: SparkSession, tmp_path: Path) -> None:
-    rows = read_columns(spark, list_files(str(tmp_path), "tags"), COLUMNS)
+    rows = read(spark, list_files(str(tmp_path), "tags"))
     assert (rows.columns, rows.count()) == (list(COLUMNS), 0)
 
 
@@ -83,5 +93,5 @@ def test_files_that_cannot_be_read_are_named(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=line) as raised:
-        read_columns(spark, [f"file://{tmp_path}/{name}"], COLUMNS, required=("weight",))
+        read(spark, [f"file://{tmp_path}/{name}"], required=("weight",))
     assert "\n" not in str(raised.value)

@@ -17,13 +17,15 @@ from pyspark.sql.types import StringType, StructField, StructType
 from conftest import ROOT, as_rows
 from songmood.audio import AUDIO_FEATURES
 from songmood.corpus import tags as tag_files
-from songmood.corpus.files import list_files, read_columns
+from songmood.corpus.audio_features import AUDIO_COLUMNS, read_audio_features
+from songmood.corpus.files import list_files
+from songmood.corpus.flat import read_flat
 from songmood.names.normalize import normalize_artist, normalize_title
 from songmood.settings import EnrichSettings, Settings, load_settings
 from songmood.steps.clean import COLUMNS as LYRIC_COLUMNS
 from songmood.steps.clean import clean_rows
 from songmood.steps.enrich.cache import ANSWER_SCHEMA
-from songmood.steps.enrich.files import AUDIO_COLUMNS, find_rows
+from songmood.steps.enrich.files import find_rows
 from songmood.steps.enrich.questions import open_requests, with_requests
 from songmood.steps.enrich.sources import Files, find_parts
 from songmood.steps.enrich.tags import collect_tags
@@ -392,11 +394,8 @@ def test_a_title_that_holds_the_artist_is_looked_for_as_both(
 def test_real_songs_meet_real_audio_features(
     spark: SparkSession, settings: EnrichSettings, shared_data: Path
 ) -> None:
-    songs = read_columns(
-        spark,
-        list_files(f"{shared_data}/wasabi-csv", "songs"),
-        ("_id", "artist", "title", "urlSpotify"),
-    ).select(
+    song_files = list_files(f"{shared_data}/wasabi-csv", "songs")
+    songs = read_flat(spark, "songs", song_files, ("_id", "artist", "title", "urlSpotify"), (), 2**20).select(
         F.col("_id").alias("record_id"),
         F.col("_id").alias("song_id"),
         F.substring("urlSpotify", -22, 22).alias("spotify_id"),
@@ -406,7 +405,7 @@ def test_real_songs_meet_real_audio_features(
         F.lit("english").alias("language"),
     )
     audio_files = list_files(f"{shared_data}/wasabi-api", "audio_features")
-    audio = read_columns(spark, audio_files, AUDIO_COLUMNS)
+    audio = read_audio_features(spark, audio_files, 2**20).select(*AUDIO_COLUMNS)
     no_tags = collect_tags(songs, raw(spark, "tags", []), {}, settings)
     result = find_parts(songs, Files(no_tags, audio, None), {}, settings)
     found = {row["song_id"] for row in result.audio_features.select("song_id").collect()}

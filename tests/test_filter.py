@@ -332,7 +332,7 @@ def test_all_real_english_lyrics_are_detected_as_english(
 ) -> None:
     folder = str(shared_data / "public-domain")
     ingested = make_songs(read_records(spark, list_files(folder, "songs"), 2**20)).songs
-    lyrics = clean_corpus_lyrics(spark, list_files(folder, "lyrics")).corpus_lyrics
+    lyrics = clean_corpus_lyrics(spark, list_files(folder, "lyrics"), make_settings().ingest).corpus_lyrics
     songs = ingested.withColumn("language", F.lit(None).cast("string"))
     result = filter_songs(songs, lyrics, make_settings("filter.required_ids=[]").filter)
     assert result.filtered.count() == ingested.count() == lyrics.count() > 400

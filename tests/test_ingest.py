@@ -123,10 +123,10 @@ SPELLINGS = [
     *(("length", text, None) for text in ("unk.", "0", "", "-5", "long")),
     *(
         ("length", text, value)
-        for text, value in (("3m", 180.0), ("3.5", 210.0), ("1:02:03", 3723.0), ("9999", 9999.0))
+        for text, value in (("3m", 180.0), ("3.5", 210.0), ("1:02:03", 3723.0), ("4999", 4999.0))
     ),
     *(("publicationDateAlbum", text, 1975) for text in ("1975", "1975-03-21", "'75", "75", "March 1975")),
-    *(("publicationDateAlbum", text, year) for text, year in (("'06", 2006), ("unk.", None), ("7", None))),
+    *(("publicationDateAlbum", text, year) for text, year in (("'06", 2006), ("unk.", None), ("7", 2007))),
     *(("language", text, "french") for text in ("French", "fra", "fre", "Fre.", "fr", "fr-CA", "Fren.")),
     *(("language", text, name) for text, name in (("Eng", "english"), ("klingon", "klingon"), ("zxx", None))),
     *(("number", text, 6) for text in ("6", "006", " 6", "6.0", "6/12", "6 of 12")),
@@ -449,7 +449,7 @@ def test_a_line_that_is_too_long_is_one_reject(spark: SparkSession, corpus: Call
         ({"a__csv": HEADER + "1\tA\tT\n2\tA"}, "a.csv ends in the middle of a record"),
         ({"song__jsonl": '{"_id": "1", "artist": "A"}\n{"_id": "2", "art'}, "song.jsonl ends in the middle"),
         ({"a__csv__gz": "no gzip"}, r"cannot read .*a\.csv\.gz: .*; fetch it again"),
-        ({"a__parquet": "no parquet"}, "a.parquet is damaged"),
+        ({"a__parquet": "no parquet"}, r"cannot read .*a\.parquet: .* is not a Parquet file, or is damaged"),
     ],
 )
 def test_files_that_stop_a_run(
@@ -471,10 +471,9 @@ def test_cut_gzip_is_explained_in_a_line(spark: SparkSession, corpus: Callable[.
     lines = "".join(f"{i}\tArtist {i * 7919}\tTitle {i * 104729}\n" for i in range(200_000))
     whole = gzip.compress((HEADER + lines).encode())
     (made / "songs" / "b.csv.gz").write_bytes(whole[: len(whole) // 2])
-    result = ingest(spark, made)
     with pytest.raises((Py4JJavaError, PySparkException)) as error:
-        result.songs.count()
-    assert explain(error.value).startswith("a compressed file ends too early")
+        ingest(spark, made)
+    assert re.search(r"^cannot read file:.*/b\.csv\.gz: .*; fetch it again$", explain(error.value))
 
 
 def run_step(spark: SparkSession, corpus: Path, settings: IngestSettings) -> tuple[Notes, dict[str, Counts]]:
@@ -546,7 +545,8 @@ def test_the_step_warns_of_files_and_records_that_it_leaves_out(
     [
         ({"line_too_long": 1, "duplicate_song_id": 50}, "raise ingest.max_line_mb"),
         ({"unclosed_quote": 2, "broken_json": 1}, "without line breaks in quoted values"),
-        ({"broken_json": 2, "unclosed_quote": 1}, "correct the files in songs/"),
+        ({"broken_json": 2, "unclosed_quote": 1}, "write JSON records"),
+        ({"no_song_id": 2, "unclosed_quote": 1}, "correct the files in songs/"),
     ],
 )
 def test_the_most_frequent_reason_decides_the_advice(
@@ -569,8 +569,8 @@ def real(spark: SparkSession, shared_data: Path) -> dict[str, DataFrame]:
 
 
 def test_both_layouts_of_wasabi_have_the_same_songs(real: dict[str, DataFrame]) -> None:
-    # both layouts have every column of `songs`
-    api, csv = as_rows(real["wasabi-api"]), as_rows(real["wasabi-csv"])
+    # both layouts have every column of `songs` but the position on the album, which only the API has
+    api, csv = (as_rows(real[layout].drop("track_number")) for layout in ("wasabi-api", "wasabi-csv"))
     assert len(api) == 14044
     assert api == csv
 

@@ -15,7 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conftest import as_rows
-from songmood.corpus.lines import has_long_line, parse_json, read_lines, split_file
+from songmood.corpus.lines import parse_json, read_lines
+from songmood.corpus.splitting import has_long_line, split_lines
 
 LIMIT = 100
 
@@ -39,7 +40,7 @@ def test_files_are_split_as_text_is(tmp_path_factory: pytest.TempPathFactory, co
         (line.decode(), hashlib.sha256(line).hexdigest(), "line_too_long" if len(line) > 4 else None)
         for line in lines
     ]
-    assert [line for line in split_file(file, 4) if line[0]] == expected
+    assert [tuple(line) for line in split_lines(file, 4) if line.raw] == expected
     assert has_long_line(file, 4) == any(len(line) > 4 for line in lines)
 
 

@@ -10,7 +10,6 @@ import pickletools
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from songmood.corpus.pickles import read_pickle
 from songmood.corpus.tags import TagFiles, read_tags
 from songmood.engine.errors import UserError
 from songmood.settings import Settings
-from songmood.steps.enrich import fetch_tags
 from songmood.steps.enrich.tags import collect_tags
 from songmood.tables import SONG_RECORDS
 
@@ -95,13 +93,13 @@ def test_files_of_every_format_are_read_together(spark: SparkSession, tags: Call
         ("s9", None, "jazz", "50", "files"),
         ("s8", None, "rock", "3.5", "files"),
     }
-    (unread,) = files.unread.collect()
-    assert (Path(unread["file"]).name, unread["problem"]) == ("flat.jsonl", "broken_json")
+    (reject,) = files.rejects.collect()
+    assert (reject["source"], reject["reason"]) == ("tags/flat.jsonl", "broken_json")
 
 
 def test_without_files_there_are_no_rows(spark: SparkSession, tags: Callable[..., str]) -> None:
     files = read(spark, tags({}))
-    assert (files.rows.count(), files.unread.count()) == (0, 0)
+    assert (files.rows.count(), files.rejects.count()) == (0, 0)
 
 
 def test_enrich_merges_the_lists_of_a_song(
@@ -124,16 +122,12 @@ def test_enrich_merges_the_lists_of_a_song(
         }
     )
     records = table(SONG_RECORDS, record_id="one", song_id="one", lastfm_id="TR1")
-    rows, warnings = fetch_tags(spark, list_files(corpus, "tags"), settings.enrich, settings.ingest)
-    merged = collect_tags(records, rows, {}, settings.enrich)
+    merged = collect_tags(records, read(spark, corpus).rows, {}, settings.enrich)
     assert {row["tag"]: row["weight"] for row in merged.collect()} == {
         "pop": 100.0,
         "happy": 50.0,
         "rock": 20.0,
     }
-    (warning,) = warnings
-    assert "1 line" in warning
-    assert "broken.json" in warning
 
 
 # -- pickles ---------------------------------------------------------------------------------------
@@ -235,15 +229,13 @@ def shared(songs: int, tags: int) -> dict[str, Any]:
         (pickle.dumps({"TR1": [("x" * 2 * MB, 1)]}), "more than 1 MB: raise enrich.max_pickle_mb"),
     ],
 )
-def test_other_pickles_are_refused_quickly(tmp_path: Path, content: bytes, says: str) -> None:
-    started = time.perf_counter()
+def test_other_pickles_are_refused(tmp_path: Path, content: bytes, says: str) -> None:
     if says:
         with pytest.raises(UserError, match=says) as error:
             read_bytes(tmp_path, content)
         assert "\n" not in str(error.value)
     else:  # what matters is that no memory is reserved
         assert read_bytes(tmp_path, content) == []
-    assert time.perf_counter() - started < 10
 
 
 def test_an_unfolding_pickle_takes_little_memory(tmp_path: Path) -> None:

@@ -63,6 +63,11 @@ class IngestSettings(Section):
     max_reject_share: Share
     max_line_mb: Annotated[int, Field(ge=1, le=1024)]
 
+    @property
+    def max_line_bytes(self) -> int:
+        """The most bytes of a record."""
+        return self.max_line_mb * 2**20
+
 
 class FilterSettings(Section):
     required_ids: tuple[Literal["spotify_id", "lastfm_id"], ...]

@@ -31,7 +31,7 @@ SONG_COLUMNS = (
     Column("album", STRING, "the album's title"),
     Column("album_id", STRING, "the id of the album's record in WASABI"),
     Column("track_number", INT, "the position on the album, 1 to 999"),
-    Column("year", INT, "the year in which the album was published, 1500 to 2099"),
+    Column("year", INT, "the year in which the album was published, 1500 to 2039"),
     Column("spotify_id", STRING, "Spotify's id of the track, 22 letters and digits"),
     Column("lastfm_id", STRING, "the Million Song Dataset's track id, or the song's address at Last.fm"),
     Column("isrc", STRING, "the recording's International Standard Recording Code, without hyphens"),
@@ -48,16 +48,17 @@ SONGS = Table(
 )
 REJECTS = Table(
     "rejects",
-    "The records that could not be read, with the reason.",
+    "The records of all parts of the corpus that cannot be read or used, with the reason.",
     ("source", "record_hash"),
     (
-        Column("source", STRING, "the file, from songs/ on"),
+        Column("source", STRING, "the file, from its part on, such as songs/more.jsonl"),
         Column("record_hash", STRING, "SHA-256 of the record's text, 64 hexadecimal digits"),
         Column(
             "reason",
             STRING,
-            "wrong_number_of_columns, unclosed_quote, broken_json, line_too_long, no_song_id, "
-            "no_id (an album or artist) or duplicate_song_id",
+            "wrong_number_of_columns, unclosed_quote, broken_json, line_too_long; of songs no_song_id, "
+            "no_id (an album or artist) and duplicate_song_id; of the other parts no_key (neither an id nor "
+            "artist and title); of tags no_tag and bad_weight (not a number of at least 0)",
         ),
         Column("count", LONG, "how many times the file has this record, from 1"),
         Column(
@@ -68,6 +69,7 @@ REJECTS = Table(
     reason="reason",
     reason_weight="count",
     example="source",
+    shared=True,
 )
 CORPUS_LYRICS = Table(
     "corpus_lyrics",

@@ -6,11 +6,17 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-import pyarrow.parquet as pq
-from pyarrow import ArrowInvalid
-
 from songmood.corpus.fields import REQUIRED, SOURCES
-from songmood.corpus.files import PEEK_BYTES, CsvHeader, peek, read_header, split_cells, split_lines
+from songmood.corpus.files import (
+    PEEK_BYTES,
+    CsvHeader,
+    folder_columns,
+    peek,
+    read_header,
+    split_cells,
+    text_lines,
+)
+from songmood.corpus.parquet import parquet_columns
 from songmood.engine.errors import UserError
 from songmood.engine.store import open_filesystem
 
@@ -30,21 +36,17 @@ def check_json(file: str) -> None:
     _check_tail(file, _is_cut_json)
 
 
-def check_parquet(file: str) -> str:
-    """The schema of a Parquet file, as text."""
-    filesystem, path = open_filesystem(file)
-    try:
-        schema = pq.read_schema(path, filesystem=filesystem)
-    except (OSError, ArrowInvalid):
-        raise UserError(f"{file} is damaged or cut off: fetch it again") from None
-    _require(schema.names, file)
-    return str([(field.name, str(field.type)) for field in schema])
+def check_parquet(file: str) -> None:
+    """Raise UserError if a Parquet file cannot be read, or lacks a column."""
+    _require(parquet_columns(file), file)
 
 
 def require_artist(file: str) -> None:
-    """Raise UserError if the first record of a JSON file has no artist."""
+    """Raise UserError if the first record of a JSON file has no artist, and no folder names one."""
+    if "artist" in folder_columns([file]):
+        return
     for line in peek(file)[:2]:  # the first line of an array may be only its bracket
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             first = json.loads(_bare_json(line))
             if isinstance(first, dict) and "artist" not in first:
                 raise UserError(
@@ -54,7 +56,7 @@ def require_artist(file: str) -> None:
 
 def _require(columns: Sequence[str], file: str) -> None:
     for name in REQUIRED:
-        if not set(SOURCES[name]) & set(columns):
+        if not set(SOURCES[name]) & {*columns, *folder_columns([file])}:
             names = " or ".join(SOURCES[name])
             raise UserError(f"{file} has no column {names}: song files need an id, an artist and a title")
 
@@ -62,7 +64,7 @@ def _require(columns: Sequence[str], file: str) -> None:
 def _check_tail(file: str, is_cut: Callable[[str], bool]) -> None:
     # A broken record in the middle of a file is a reject. At its end it is a sign that more is missing.
     tail = _tail(file)
-    lines = split_lines(tail)
+    lines = text_lines(tail)
     if lines and not tail.endswith(b"\n") and len(lines[-1]) < PEEK_BYTES and is_cut(lines[-1]):
         raise UserError(f"{file} ends in the middle of a record, so it was cut off: fetch it again")
 
@@ -73,6 +75,8 @@ def _is_cut_json(line: str) -> bool:
         json.loads(f"[{text}]")
     except ValueError:
         return text.startswith("{")
+    except RecursionError:  # too deep to be a record, wherever it ends
+        return False
     return False
 
 

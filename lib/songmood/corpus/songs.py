@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import reduce
 from typing import NamedTuple
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.storagelevel import StorageLevel
 
+from songmood.corpus.columns import Facts, facts_of_record, fit_facts
 from songmood.corpus.fields import SOURCES
-from songmood.corpus.lines import filled, object_id
+from songmood.corpus.lengths import read_seconds
 from songmood.corpus.records import Records
+from songmood.corpus.rejects import rejects
 from songmood.corpus.values import (
+    read_id,
+    read_isrc,
     read_language,
     read_number,
-    read_seconds,
     read_spotify_id,
     read_track_number,
+    read_uuid,
     read_year,
+    stripped,
+    year_at_end,
 )
 from songmood.names.normalize import unescaped
 from songmood.tables import SONGS
 
-_SEVERAL = ("language", "track_number")  # read from the first of their fields that has a value that counts
+_READ_IDS = {
+    **dict.fromkeys(("song_id", "album_id", "lastfm_id"), read_id),
+    **{"spotify_id": read_spotify_id, "isrc": read_isrc, "musicbrainz_id": read_uuid},
+}
+_SEVERAL = ("language", "track_number")  # their functions read several fields
 DUPLICATE = "duplicate_song_id"  # the only reason to reject a record that can be read
 
 
 class Songs(NamedTuple):
-    """The tables `songs` and `rejects`. Both come from `checked`, which should be computed once."""
+    """The tables `songs` and `rejects`. Both come from `checked`, which is computed once and kept on disk."""
 
     songs: DataFrame
     rejects: DataFrame
@@ -41,29 +51,42 @@ def make_songs(records: Records) -> Songs:
     Songs in JSON get a missing album, year and artist from the album and artist records. Songs in CSV and
     Parquet do not. Of several records with the same song id, the first by file and hash is kept, and the
     others are rejects. All values are read from strings: an empty string is null, and so is a string that
-    is not a number or a year where one belongs.
+    is not a number or a year where one belongs. What a length or a year means, the other values of its
+    column tell, so all records are read once before.
     """
-    checked = _checked(_with_values(_all_songs(records)))
-    songs = checked.where("problem IS NULL").select(*SONGS.column_names)
+    checked = _checked(_with_values(_all_songs(records))).persist(StorageLevel.DISK_ONLY)
+    songs = _with_facts(checked.where("problem IS NULL"), fit_facts(checked)).select(*SONGS.column_names)
     without_id = F.coalesce("problem", F.when(F.col("_id").isNull(), "no_id"))
     described = [records.albums, records.artists]
     frames = [frame.withColumn("problem", without_id) for frame in described if frame is not None]
-    return Songs(songs, _rejects([checked, *frames]), checked)
+    return Songs(songs, rejects([checked, *frames]), checked)
 
 
 def _with_values(songs: DataFrame) -> DataFrame:
-    """Song records with the values that their strings stand for."""
+    """Song records with their names, languages and numbers; lengths and years are still texts."""
     return songs.withColumns(
         {
-            **{name: filled(unescaped(F.col(name))) for name in ("artist", "title", "album")},
-            "song_id": object_id(F.col("song_id")),
+            **{name: stripped(unescaped(F.col(name))) for name in ("artist", "title", "album")},
             "track_number": read_track_number(*SOURCES["track_number"]),
-            "year": read_year("year"),
-            "spotify_id": read_spotify_id("spotify_id"),
-            "isrc": F.upper(F.regexp_replace("isrc", r"[\s-]", "")),
             "language": read_language("language_detect", "language"),
-            "duration_s": read_seconds("duration_s"),
             "popularity": read_number("popularity").cast("long"),
+        }
+    )
+
+
+def _with_facts(songs: DataFrame, facts: Facts) -> DataFrame:
+    """Song records with their length and year, as the columns of their files write them.
+
+    A year in brackets at the end of the album's name is the year of a song that has no other. An album that
+    is nothing but a year in brackets has no name.
+    """
+    known = facts_of_record(facts)
+    year = F.coalesce(read_year("year", short=known["short_years"]), year_at_end("album"))
+    return songs.withColumns(
+        {
+            "duration_s": read_seconds("duration_s", known["length"]),
+            "year": year,
+            "album": F.when(~F.col("album").rlike(r"^[(\[]\s*\d{4}\s*[)\]]$"), F.col("album")),
         }
     )
 
@@ -79,19 +102,6 @@ def _checked(songs: DataFrame) -> DataFrame:
         F.when(F.row_number().over(same_id) > 1, DUPLICATE),
     )
     return songs.select(problem.alias("problem"), "source", "record_hash", "raw", *SONGS.column_names)
-
-
-def _rejects(frames: Sequence[DataFrame]) -> DataFrame:
-    """Table `rejects`: the records that have a problem."""
-    problems = [
-        frame.where("problem IS NOT NULL").select("source", "record_hash", "raw", "problem")
-        for frame in frames
-    ]
-    return (
-        reduce(DataFrame.unionByName, problems)
-        .groupBy("source", "record_hash")
-        .agg(F.min("problem").alias("reason"), F.count("*").alias("count"), F.min("raw").alias("raw"))
-    )
 
 
 def _all_songs(records: Records) -> DataFrame:
@@ -110,7 +120,7 @@ def _as_albums(albums: DataFrame, artists: DataFrame | None) -> DataFrame:
     keyed = _first_of_each_id(albums, "album_key")
     artist = F.col("name")
     if artists is not None:
-        keyed = keyed.withColumn("artist_key", object_id(F.col("id_artist")))
+        keyed = keyed.withColumn("artist_key", read_id("id_artist"))
         names = _first_of_each_id(artists, "artist_key").select(
             "artist_key", F.col("name").alias("artist_name")
         )
@@ -136,14 +146,20 @@ def _with_albums(songs: DataFrame, albums: DataFrame) -> DataFrame:
 
 
 def _as_songs(records: DataFrame) -> DataFrame:
-    names = {name: F.coalesce(*sources) for name, sources in SOURCES.items() if name not in _SEVERAL}
-    return records.withColumns({**names, "album_id": object_id(F.coalesce(*SOURCES["album_id"]))})
+    """Song records under the names of table `songs`, with their ids and the texts of other values."""
+    return records.withColumns(
+        {
+            name: F.coalesce(*map(_READ_IDS.get(name, F.col), sources))
+            for name, sources in SOURCES.items()
+            if name not in _SEVERAL
+        }
+    )
 
 
 def _first_of_each_id(records: DataFrame, key: str) -> DataFrame:
     """One record for each id, which becomes the column `key`; of several records the first by content."""
     fields = [name for name in records.columns if name not in ("source", "raw", "record_hash", "problem")]
-    keyed = records.where("problem IS NULL").withColumn(key, object_id(F.col("_id")))
+    keyed = records.where("problem IS NULL").withColumn(key, read_id("_id"))
     return (
         keyed.where(f"{key} IS NOT NULL")
         .groupBy(key)

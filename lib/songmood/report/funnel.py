@@ -49,7 +49,7 @@ def funnel(steps: StepRecords) -> list[dict[str, Any]]:
 
 
 def _stages(steps: StepRecords) -> list[_Stage]:
-    rejects = count_reasons(steps, "rejects")
+    rejects = count_reasons(steps, "rejects", "ingest")
     records = (count_rows(steps, "songs") or 0) + sum(count for _, count in rejects)
     filtered, unlabeled = (count_reasons(steps, "dropped", step) for step in ("filter", "label"))
     return [

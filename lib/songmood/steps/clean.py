@@ -6,7 +6,7 @@ text is cleaned once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import pandas as pd
@@ -14,9 +14,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from songmood.corpus.files import read_columns
-from songmood.engine.step import step
+from songmood.corpus.flat import lacks_key, read_flat, with_problems
+from songmood.corpus.rejects import rejects, warn_of_rejects
+from songmood.corpus.values import read_id
+from songmood.engine.step import Counts, Notes, step
 from songmood.lyrics.reading import read_texts
+from songmood.settings import IngestSettings
 from songmood.tables import CORPUS_LYRICS
 
 # A text belongs to a song by its id, or by an artist and a title.
@@ -25,15 +28,24 @@ COLUMNS = (*KEYS, "lyrics")
 
 
 class Cleaned(NamedTuple):
-    """The rows of the corpus' lyrics, cleaned."""
+    """The rows of the corpus' lyrics, cleaned, and those that cannot be read."""
 
     corpus_lyrics: DataFrame
+    rejects: DataFrame
+    shared: tuple[DataFrame, ...] = ()
 
 
-@step("clean", "clean the lyrics of the corpus")
-def clean_corpus_lyrics(spark: SparkSession, lyric_files: list[str]) -> Cleaned:
-    """The table `corpus_lyrics`, from the files in the corpus' folder lyrics/."""
-    return Cleaned(clean_rows(read_columns(spark, lyric_files, COLUMNS, required=("lyrics",))))
+def review(counts: Mapping[str, Counts]) -> Notes:
+    """Warn of rows that cannot be read."""
+    return Notes(warn_of_rejects(counts["rejects"]))
+
+
+@step("clean", "clean the lyrics of the corpus", review=review)
+def clean_corpus_lyrics(spark: SparkSession, lyric_files: list[str], settings: IngestSettings) -> Cleaned:
+    """The table `corpus_lyrics`, from the files in the corpus' folder lyrics/, and their `rejects`."""
+    read = read_flat(spark, "lyrics", lyric_files, COLUMNS, ("lyrics",), settings.max_line_bytes)
+    read = with_problems(read.withColumn("song_id", read_id("song_id")), lacks_key("song_id"))
+    return Cleaned(clean_rows(read.where("problem IS NULL").select(*COLUMNS)), rejects([read]), (read,))
 
 
 def clean_rows(rows: DataFrame) -> DataFrame:

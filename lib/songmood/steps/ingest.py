@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 
-from songmood.corpus.lines import TOO_LONG
-from songmood.corpus.records import UNCLOSED_QUOTE, read_records
+from songmood.corpus.records import read_records
+from songmood.corpus.rejects import most_frequent
 from songmood.corpus.songs import DUPLICATE, make_songs
+from songmood.corpus.splitting import BROKEN_JSON, TOO_LONG, UNCLOSED_QUOTE
 from songmood.engine.errors import UserError
 from songmood.engine.step import Counts, Notes, step
 from songmood.settings import IngestSettings
@@ -18,6 +19,7 @@ from songmood.settings import IngestSettings
 _ADVICE = {
     TOO_LONG: "write one record on each line (or raise ingest.max_line_mb)",
     UNCLOSED_QUOTE: "write one record on each line, without line breaks in quoted values",
+    BROKEN_JSON: "write JSON records, best one on each line",
 }
 
 
@@ -33,20 +35,19 @@ class Ingested(NamedTuple):
 def review(counts: Mapping[str, Counts], settings: IngestSettings) -> Notes:
     """Warn of repeated ids. Raises UserError if too many records cannot be read."""
     warnings = []
-    rejects, examples = dict(counts["rejects"].reasons), counts["rejects"].examples
-    repeated = rejects.pop(DUPLICATE, 0)
+    unread, examples = dict(counts["rejects"].reasons), counts["rejects"].examples
+    repeated = unread.pop(DUPLICATE, 0)
     if repeated:
         warnings.append(
             f"left out {repeated:,} records that repeat the id of another song, for example in "
             f"{examples[DUPLICATE]}"
         )
-    unread, songs = sum(rejects.values()), counts["songs"].rows
-    if unread > settings.max_reject_share * (songs + unread):
-        reason = max(rejects, key=lambda name: (rejects[name], name))
+    records = counts["songs"].rows + sum(unread.values())
+    if sum(unread.values()) > settings.max_reject_share * records:
+        reason, number, file = most_frequent(counts["rejects"]._replace(reasons=unread))
         raise UserError(
-            f"{unread:,} of {songs + unread:,} records cannot be read (most often {reason}, for example in "
-            f"{examples[reason]}): {_ADVICE.get(reason, 'correct the files in songs/')}, or raise "
-            "ingest.max_reject_share"
+            f"{number:,} of {records:,} records cannot be read (most often {reason}, for example in {file}): "
+            f"{_ADVICE.get(reason, 'correct the files in songs/')}, or raise ingest.max_reject_share"
         )
     return Notes(tuple(warnings))
 
@@ -54,7 +55,7 @@ def review(counts: Mapping[str, Counts], settings: IngestSettings) -> Notes:
 @step("ingest", "read the song records", review=review)
 def ingest_songs(spark: SparkSession, song_files: list[str], settings: IngestSettings) -> Ingested:
     """The tables `songs` and `rejects`, from the corpus' song files."""
-    records = read_records(spark, song_files, settings.max_line_mb * 2**20)
+    records = read_records(spark, song_files, settings.max_line_bytes)
     made = make_songs(records)
     ignored = tuple(
         f"left out {file}: songs are not read from files of this format" for file in records.ignored

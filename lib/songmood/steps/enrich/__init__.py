@@ -22,13 +22,13 @@ from typing import NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 
-from songmood.corpus.files import read_columns
-from songmood.corpus.tags import read_tags
+from songmood.corpus.audio_features import read_audio_features
+from songmood.corpus.rejects import rejects, warn_of_rejects
+from songmood.corpus.tags import TagFiles, read_tags
 from songmood.engine.step import Counts, Notes, step
 from songmood.settings import EnrichSettings, IngestSettings, Settings
 from songmood.steps.enrich.asking import Outcome, fetch_answers
 from songmood.steps.enrich.cache import RequestCache, cache_folder, read_answers
-from songmood.steps.enrich.files import AUDIO_COLUMNS
 from songmood.steps.enrich.gate import Budget
 from songmood.steps.enrich.keys import hide
 from songmood.steps.enrich.questions import lacking, open_requests
@@ -39,12 +39,13 @@ from songmood.steps.enrich.tags import collect_tags
 
 
 class Enriched(NamedTuple):
-    """What songs have, and what each source lacks."""
+    """What songs have, what each source lacks, and the rows of files that cannot be read."""
 
     tags: DataFrame
     audio_features: DataFrame
     lyrics: DataFrame
     enrichment_failures: DataFrame
+    rejects: DataFrame
     shared: tuple[DataFrame, ...] = ()
     notes: Notes = Notes()
 
@@ -56,8 +57,8 @@ def review(
     lyric_files: list[str],
     settings: EnrichSettings,
 ) -> Notes:
-    """Warn of a part that no song has."""
-    warnings, figures = [], {}
+    """Warn of a part that no song has, and of rows of files that cannot be read."""
+    warnings, figures = [*warn_of_rejects(counts["rejects"])], {}
     for part, files in zip(PARTS, (tag_files, audio_files, lyric_files), strict=True):
         counted = counts[part]
         songs = counted.rows if counted.distinct is None else counted.distinct
@@ -83,22 +84,25 @@ def enrich_songs(
     ingest_settings: IngestSettings,
     rows: Mapping[str, int],
 ) -> Enriched:
-    """The tables `tags`, `audio_features`, `lyrics` and `enrichment_failures`.
+    """The tables `tags`, `audio_features`, `lyrics` and `enrichment_failures`, and more `rejects`.
 
     `answers` has the folder with the answers of each service that is switched on.
     """
     answered = {source: read_answers(spark, folder, source) for source, folder in answers.items()}
-    tag_rows, warnings = fetch_tags(spark, tag_files, settings, ingest_settings)
-    tags = collect_tags(song_records, tag_rows, answered, settings)
-    files = Files(tags, _audio_rows(spark, audio_files), corpus_lyrics if rows["corpus_lyrics"] else None)
+    tags_read = _read_tags(spark, tag_files, settings, ingest_settings)
+    audio_read = read_audio_features(spark, audio_files, ingest_settings.max_line_bytes)
+    tags = collect_tags(song_records, tags_read.rows, answered, settings)
+    files = Files(
+        tags, _without_rejects(audio_read, audio_files), corpus_lyrics if rows["corpus_lyrics"] else None
+    )
     found = find_parts(song_records, files, answered, settings)
     return Enriched(
         tags,
         found.audio_features,
         found.lyrics,
         found.enrichment_failures,
-        (tags, found.found),
-        Notes(warnings),
+        rejects([tags_read.read, audio_read]),
+        (tags_read.read, audio_read, tags, found.found),
     )
 
 
@@ -125,10 +129,11 @@ def fetch_parts(
     with RequestCache(cache_folder(settings)) as cache:
         now = datetime.now(timezone.utc)
         warnings = [*cache.notes, *_clock_warnings(cache.newest_time(), now)]
-        tag_rows, _ = fetch_tags(spark, tag_files, only_files, settings.ingest)
+        tag_rows = _read_tags(spark, tag_files, only_files, settings.ingest).rows
         tags = collect_tags(song_records, tag_rows, {}, only_files)
         lyrics = corpus_lyrics if rows["corpus_lyrics"] else None
-        files = Files(tags, _audio_rows(spark, audio_files), lyrics)
+        audio_read = read_audio_features(spark, audio_files, settings.ingest.max_line_bytes)
+        files = Files(tags, _without_rejects(audio_read, audio_files), lyrics)
         in_files = find_parts(song_records, files, {}, only_files)
         kept = [frame.persist() for frame in (tags, in_files.found)]
         for part in PARTS:
@@ -173,20 +178,15 @@ def fetch_service(
     return outcome
 
 
-def fetch_tags(
+def _read_tags(
     spark: SparkSession, files: list[str], settings: EnrichSettings, ingest_settings: IngestSettings
-) -> tuple[DataFrame, tuple[str, ...]]:
-    """The rows of the corpus' tag files, and a warning for each file with lines that cannot be read."""
-    read = read_tags(spark, files, ingest_settings.max_line_mb * 2**20, settings.max_pickle_mb * 2**20)
-    warnings = tuple(
-        f"{lines:,} lines of {file} are not JSON records, or are too long, and were left out"
-        for file, lines in read.unread.groupBy("file").count().orderBy("file").collect()
-    )
-    return read.rows, warnings
+) -> TagFiles:
+    return read_tags(spark, files, ingest_settings.max_line_bytes, settings.max_pickle_mb * 2**20)
 
 
-def _audio_rows(spark: SparkSession, files: list[str]) -> DataFrame | None:
-    return read_columns(spark, files, AUDIO_COLUMNS) if files else None
+def _without_rejects(records: DataFrame, files: list[str]) -> DataFrame | None:
+    """The records that can be read; None if there are no files."""
+    return records.where("problem IS NULL") if files else None
 
 
 def _clock_warnings(newest: datetime | None, now: datetime) -> list[str]:

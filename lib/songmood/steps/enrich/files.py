@@ -9,9 +9,6 @@ from songmood.audio import AUDIO_FEATURES, feature
 from songmood.names.matching import match_names, with_names
 from songmood.settings import EnrichSettings
 
-# The columns that are read of the files of audio features.
-AUDIO_COLUMNS = ("spotify_id", "artist", "title", *AUDIO_FEATURES)
-
 # 'Artist:Title' and 'Artist - Title', as some titles are. A title that only looks so matches nothing.
 _JOINED = r"^(.+?)(?::| - )(.+)$"
 
