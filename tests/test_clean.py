@@ -17,7 +17,7 @@ from conftest import as_rows
 from songmood.engine.errors import UserError
 from songmood.lyrics.cleaning import clean_lyrics
 from songmood.lyrics.faults import find_fault
-from songmood.lyrics.reading import read_texts
+from songmood.lyrics.reading import read_text, read_texts
 from songmood.settings import Settings
 from songmood.steps.clean import COLUMNS, clean_corpus_lyrics, clean_rows
 from songmood.tables import CORPUS_LYRICS
@@ -56,16 +56,106 @@ def test_cleaning(raw_text: str | None, expected: str | None) -> None:
     assert clean_lyrics(raw_text) == expected
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.text(max_size=60) | st.lists(st.sampled_from(["a", "<br>", "&lt;", "[Hook]", "\n", " "])).map("".join)
+# What programs, sites and players put into the texts of files, and what is sung there.
+FROM_FILES = {
+    # line ends and signs as programs write them
+    r"over the hill\nthe river": "over the hill\nthe river",
+    r"one\r\ntwo\\nthree\\\\nfour": "one\ntwo\nthree\nfour",
+    r"I don\'t say \"stay\"\tnow": 'I don\'t say "stay" now',
+    r"don\u2019t go, caf\xe9 \ud83d\ude00\ud83d": "don’t go, café 😀",
+    "one\\\ntwo\\": "one\ntwo",  # a backslash at the end of a line
+    "I%20don%27t%20go%0Ano%20more": "I don't go\nno more",
+    "I+don%27t+go%0D%0Ano+more": "I don't go\nno more",
+    "one\x0btwo\x0cthree\u2028four\x85five": "one\ntwo\nthree\nfour\nfive",
+    # escaped several times
+    "one&amp;lt;br&amp;gt;two": "one\ntwo",
+    "one&amp;amp;lt;br /&amp;amp;gt;two &amp;amp;amp; three": "one\ntwo & three",
+    r"one\u003cbr\u003etwo\u0026lt;br/\u0026gt;three": "one\ntwo\nthree",
+    "don&amp;#039;t &amp;quot;go&amp;quot;": 'don\'t "go"',
+    # markup
+    "one</br>two<BR clear=all>three[br]four": "one\ntwo\nthree\nfour",
+    "<p>one</p>\n<p>two</p><div>three</div>": "one\ntwo\nthree",
+    "<ul><li>one</li><li>two</li></ul>": "one\ntwo",
+    "one<!-- start of lyrics --> two<script type='x'>push(1 < 2);</script> three": "one two three",
+    "[i]one[/i] [color=red]two[/color]": "one two",
+    "i <3 you": "i <3 you",
+    # notices of sites
+    "one\n...\n\n******* This Lyrics is NOT for Commercial use *******\n(1409617829201)": "one\n...",
+    "one two ******* This Lyrics is NOT for Commercial use ******* (1409)": "one two",
+    "one\nLyrics powered by LyricFind": "one",
+    "one two three Lyrics powered by LyricFind": "one two three",
+    "one\nLyrics licensed & provided by LyricFind": "one",
+    "one\nLyrics provided by www.songs.example\ntwo": "one\ntwo",
+    "one\n\nLyrics © Sea Music Publishing LLC\nSongwriters: Ann Bo / Cy": "one",
+    "one\nWriter(s): Ann, Bo\n© 1999 Sea Music\nAll rights reserved.": "one",
+    "Artist: Ann\nTitle: Stay\none\nSubmit Corrections": "one",
+    "one\nFind more lyrics at ※ Mojim.com\ntwo": "one\ntwo",
+    "one\n[Thanks to ann@songs.example for these lyrics]": "one",
+    "one\n(Written by Ann and Bo)": "one",
+    "one\nhttp://songs.example/ann/stay.html": "one",
+    'Send "Stay" Ringtone to your Cell\none': "one",
+    "one\nThis lyrics is for personal, non-commercial use only.": "one",
+    "one123Embed": "one",
+    "one\n12EmbedShare URLCopyEmbedCopy": "one",
+    "one\nSee Ann LiveGet tickets as low as £52You might also like\ntwo": "one\n\ntwo",
+    # files of players
+    "[ar: Ann]\n[ti:Stay [Live]]\n[#: made by hand]\n[tool:lrcs]\n[00:12.34]one": "one",
+    "[ar:Ann][ti:Stay][00:12,3]one\n[0:14]two\n[01:02:03.40]three": "one\ntwo\nthree",
+    "[00:00.00] 作词 : Ann\n[00:12.34]<00:12.34>one <00:12.90>two": "one two",
+    "1\n00:00:01,000 --> 00:00:03,500\none\n\n2\n00:00:04,000 --> 00:00:05,000\ntwo": "one\n\ntwo",
+    "Chorus:\none\n(Verse 2)\ntwo\n(x2)\n(repeat chorus)": "one\n\ntwo",
+    # signs that look like letters, and signs not seen
+    "wh\u0435re is the pep\u00adper": "where is the pepper",
+    "\ufeffthe r\u200biver \u202eb\u03bfat\u202c": "the river boat",
+    "ｆｕｌｌ\u3000ｍｏｏｎ": "full moon",
+    # what is sung stays
+    "the lyrics of my heart\nwritten by the hand of the sea": (
+        "the lyrics of my heart\nwritten by the hand of the sea"
+    ),
+    "thanks to the rain, thanks to you": "thanks to the rain, thanks to you",
+    "AC/DC and/or R&B": "AC/DC and/or R&B",
+    "produced a song: la la": "produced a song: la la",
+    "*** you": "*** you",
+    "♪ la la ♪": "♪ la la ♪",
+}
+
+
+@pytest.mark.parametrize(("text", "sung"), FROM_FILES.items())
+def test_what_files_put_into_lyrics_is_removed(text: str, sung: str) -> None:
+    assert clean_lyrics(text) == sung
+    assert clean_lyrics(sung) == sung
+
+
+PIECES = st.sampled_from(
+    [
+        *("a", " ", "\n", "<br>", "&lt;", "&amp;", "\\", "\\n", "\\u", "d83d", "[Hook]", "[00:12.3]", "[ar:"),
+        *("]", "lyrics ", "by ", "not ", "***", "1Embed", "\u0435", "\u200b", "\u0301", "%20", "-->"),
+    ]
 )
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(max_size=60) | st.lists(PIECES).map("".join))
 @example("<" * 20_000)
 @example("[verse" * 5_000)
+@example("\\" * 100_000 + "q")
+@example("\\ud83d" * 10_000)
+@example("&amp;" * 100_000)
+@example("*" * 100_000)
+@example("<" + " " * 100_000)
+@example("<!--" * 20_000)
+@example("<script>" * 10_000)
+@example("[ar:" * 20_000)
+@example("lyrics not " * 20_000)
+@example("lyrics-by-" * 20_000)
+@example(" " * 100_000 + "Embed")
+@example("1:" * 50_000)
+@example("-" * 100_000 + "a")
 def test_cleaning_any_text_leaves_words_or_nothing(text: str) -> None:
     cleaned = clean_lyrics(text)
     assert cleaned is None or (cleaned == cleaned.strip() != "" and "\n\n\n" not in cleaned)
     assert cleaned is None or unicodedata.is_normalized("NFKC", cleaned)
+    assert cleaned is None or cleaned.encode()  # no half of a pair of UTF-16
     assert cleaned is None or "<br>" not in cleaned
 
 
@@ -96,6 +186,41 @@ SENTENCE = (
 ALBUM = "\n\n".join(f"{n}. Title {n}\n{VERSE}" for n in range(1, 9))
 PARTS = "\n\n".join(f"[Verse 1]\n{VERSE}\n[Chorus]\n{VERSE}" for _ in range(7))
 
+WITHOUT_WORDS = (
+    *("Instrumental", "(instrumental)", "♪ Instrumental ♪", "This is an instrumental track.", "♪♪♪"),
+    *(
+        "[au: instrumental]",
+        "[ar: Ann]\n[au:instrumental]\n[length: 2:03]",
+        "[ar: instrumental]",
+        "[ins:true]",
+    ),
+    *("[00:00.00] Instrumental", "[Intro]\n[Instrumental Break]\n[Outro]", "No lyrics (instrumental)"),
+    *("Instrumental\nLyrics powered by LyricFind", "[00:05.00] 纯音乐,请欣赏", "[Instrumental]12Embed"),
+)
+NOTES = (
+    "Lyrics for this song have yet to be released",
+    "Lyrics for this song have yet to be released. Please check back once the song is out.",
+    "We are not licensed to display the full lyrics for this song.",
+    "Unfortunately we don't have the lyrics for this song yet.",
+    "Sorry, we have no lyrics for Ann - Stay at the moment.",
+    "Looks like we don't know the lyrics for this one.",
+    "The lyrics for this track are currently being transcribed.",
+    "Lyrics not available",
+    "Lyrics<br>coming soon!",
+    "[Lyrics will be added later]",
+    "&lt;i&gt;Lyrics not found&lt;/i&gt;",
+    "No lyrics",
+    "Be the first to add the lyrics of this song!",
+    "This song's lyrics were removed at the request of the owner.",
+    "Artist: Ann\nTitle: Stay\n\nLyrics unavailable\nLyrics powered by LyricFind",
+    "Paroles non disponibles",
+    "Letra no disponible por el momento",
+    "Songtext nicht verfügbar",
+    "Текст песни не найден",
+    "暂无歌词",
+    *("N/A", "null", "None", "TBA", "Not found.", "Coming soon..."),
+)
+
 
 @pytest.mark.parametrize(
     ("text", "fault"),
@@ -115,9 +240,13 @@ PARTS = "\n\n".join(f"[Verse 1]\n{VERSE}\n[Chorus]\n{VERSE}" for _ in range(7))
         ("", "empty"),
         (None, "empty"),
         ("[Verse 1]\n[Chorus]", "empty"),
-        ("na na", "too short"),
-        ("Lyrics for this song have yet to be released. Please check back once the song is out.", "none yet"),
-        ("We are not licensed to display the full lyrics for this song.", "none yet"),
+        *((text, "instrumental") for text in WITHOUT_WORDS),
+        *((text, "none yet") for text in NOTES),
+        *((text, "too short") for text in ("na na", "none of us", "no more lies")),
+        ("...", "empty"),
+        ("Lyrics powered by LyricFind", "empty"),
+        ("the lyrics of my heart are lost in the night", None),
+        ("no more lies, no more tears to cry", None),
         (CALENDAR, "list"),
         (MONTHS, "list"),
         (TRACKS, "list"),
@@ -137,6 +266,9 @@ def test_faults(text: str | None, fault: str | None) -> None:
 @example("[verse" * 5_000)
 @example("a - " * 5_000)
 @example("1. " * 5_000)
+@example("lyrics not " * 20)
+@example("no " * 100 + "lyric")
+@example("." * 390 + "q")
 def test_any_text_has_a_fault_or_words(text: str) -> None:
     assert find_fault(text) or clean_lyrics(text)
 
@@ -160,13 +292,21 @@ def test_a_text_is_read_as_its_parts_are() -> None:
         None,
     ]
     read = read_texts(texts)
-    assert list(read["lyrics"]) == [clean_lyrics(text) for text in texts]
+    cleaned = [None if text in WITHOUT_WORDS else clean_lyrics(text) for text in texts]
+    assert list(read["lyrics"]) == cleaned
     assert list(read["fault"]) == [find_fault(text) for text in texts[:-1]] + [None]
     assert list(read["language"]) == ["english"] * 4 + [None] * 4
     assert [p is None for p in read["language_probability"]] == [
         language is None for language in read["language"]
     ]
     assert all(0 < p <= 1 for p in read["language_probability"][:4])
+
+
+@pytest.mark.parametrize("text", [*WITHOUT_WORDS, *NOTES])
+def test_a_note_that_there_are_no_lyrics_is_not_read_as_lyrics(text: str) -> None:
+    read = read_text(text)
+    assert read.fault in ("instrumental", "none yet")
+    assert (read.lyrics, read.language, read.language_probability) == (None, None, None)
 
 
 # -- the table -------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ LINES: dict[str | None, list[str]] = {
     "Rivers bend, and RIVERS break!": ["rivers", "bend", "rivers", "break"],
     "hello?hello...love-sick/heart": ["hello", "hello", "love", "sick", "heart"],
     "I don't, I ain’t, we wouldn‘t": [],
+    "I don‛t, I ainʻt, we wouldnʹt": [],
     "dont im youre aint gonna": [],
     "well, hell: he'll be ill": ["well", "hell", "ill"],
     "Runnin’ 'cause the night's cold": ["running", "night", "cold"],

@@ -9,20 +9,8 @@ import re
 from collections import Counter
 
 from songmood.lyrics.cleaning import Stages, clean_in_stages
+from songmood.lyrics.notices import note_in_place_of
 
-INSTRUMENTAL = "instrumental"
-_INSTRUMENTAL = re.compile(
-    r"\W*(?:this (?:song|track|piece) is (?:an? |purely )?)?\(?instrumental"
-    r"(?: track| song| piece| version)?\W*",
-    re.I,
-)
-_NONE_YET = re.compile(
-    r"lyrics (?:for this song )?(?:have yet to be|will be|are yet to be|to be) (?:released|transcribed|added)"
-    r"|check back once the song|not (?:licen[sc]ed|authori[sz]ed) to display|removed (?:at|by) the request"
-    r"|lyrics (?:are )?(?:not|un)\s?available|lyrics coming soon|lyrics not found"
-    r"|(?:do not|don't) have (?:the|these) lyrics|^\W*(?:no|add(?: the)?) lyrics\W*$",
-    re.I,
-)
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _LIST_ITEM = re.compile(
     r"^\W*(?:"
@@ -44,8 +32,6 @@ _TRACK = re.compile(r"^\s*(?:track\s*)?#?(\d{1,2})[.):]\s*[^\W\d]", re.I | re.M)
 # The longest of 1,000 songs' lyrics that people had checked has 1,049 words, and of 452 old songs 1,126.
 # The longest rap lyrics have over 2,000, and an album has about 3,000.
 MOST_WORDS, FEWEST_WORDS = 2_800, 4
-# A note that there are no lyrics has fewer words than this.
-NOTE_WORDS = 60
 # A list has at least this many lines, and at least this share of them are items.
 LIST_LINES, LIST_SHARE = 6, 0.5
 # A text with this many first sections, or this many numbered tracks, is several songs.
@@ -69,14 +55,12 @@ def find_fault(text: str | None) -> str | None:
 def find_fault_of(stages: Stages) -> str | None:
     """`find_fault` of a text that is cleaned already."""
     lyrics = stages.lyrics
-    if _INSTRUMENTAL.fullmatch(stages.body.strip()):
-        return INSTRUMENTAL
+    if note := note_in_place_of(*stages):
+        return note
     if lyrics is None:
         return "empty"
     words = len(lyrics.split())
     lines = [line for line in lyrics.split("\n") if line]
-    if words < NOTE_WORDS and _NONE_YET.search(lyrics):
-        return "none yet"
     if words < FEWEST_WORDS:
         return "too short"
     if _is_list(lines):

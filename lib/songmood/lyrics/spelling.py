@@ -7,9 +7,9 @@ from functools import reduce
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-# The characters that are used for an apostrophe: U+2018, U+2019, U+02BC, U+2032, U+00B4, U+FF07 and the
-# grave accent.
-_APOSTROPHES = "‘’ʼ′´＇`"
+# The characters that are used for an apostrophe: U+2018, U+2019, U+201B, U+02BB, U+02BC, U+02B9, U+2032,
+# U+A78C, U+00B4, U+FF07 and the grave accent.
+_APOSTROPHES = "‘’‛ʻʼʹ′ꞌ´＇`"
 
 # Whole words that are sung or written in a short form, and what they stand for.
 SHORT_FORMS = {

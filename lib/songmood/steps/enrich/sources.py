@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 
 from songmood.audio import AUDIO_FEATURES, feature
-from songmood.lyrics.faults import INSTRUMENTAL
+from songmood.lyrics.notices import INSTRUMENTAL
 from songmood.lyrics.reading import read_texts
 from songmood.settings import EnrichSettings
 from songmood.steps.enrich.files import audio_rows, find_rows, lyric_rows, sure_language
@@ -55,8 +55,9 @@ def find_parts(
     has a part counts.
 
     Status in enrichment_failures: not_found; no_match (a name came near, and last_error says which); of
-    lyrics empty, instrumental and implausible (not the lyric of one song, and last_error says why; lyrics
-    found by the song's id are kept, with their `fault`); of services those of service.py and not_asked.
+    lyrics empty, instrumental and implausible (not the lyric of one song, and last_error says why); of
+    services those of service.py and not_asked. A text found by the song's id is kept, with its `fault`,
+    unless it is a note that there are no lyrics.
     """
     songs = records.where("record_id = song_id")
     frames = []
@@ -203,11 +204,10 @@ def _judged(rows: DataFrame, otherwise: Column) -> DataFrame:
     other_language = named & (F.col("language") != F.col("song_language"))
     fault = F.coalesce("fault", F.when(other_language, "other language"))
     refused = fault.isNotNull() & (named | F.col("lyrics").isNull())
-    empty = F.col("lyrics").isNull() & ~F.col("fault").eqNullSafe(INSTRUMENTAL)
     status = (
         F.when(F.col("row").isNull(), otherwise)
         .when(fault == INSTRUMENTAL, INSTRUMENTAL)
-        .when(empty, "empty")
+        .when(fault == "empty", "empty")
         .when(refused, "implausible")
     )
     error = F.when(F.col("row").isNull(), F.col("last_error"))
