@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import reduce
 
+import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
+from pyspark.sql.types import StringType
 
+from songmood.letters import plain_letters, unescape
 from songmood.settings import EnrichSettings
 from songmood.steps.enrich.questions import with_answers
 from songmood.steps.enrich.service import OK
 from songmood.tables import TAGS
 
+_SIGNS = str.maketrans("‘’‛ʼ`´‐‑‒–—−", 6 * "'" + 6 * "-")
+
 
 def collect_tags(
     records: DataFrame, tags: DataFrame, answers: Mapping[str, DataFrame], settings: EnrichSettings
 ) -> DataFrame:
-    """Table `tags`: each tag of a song once, in lower case, with its greatest weight.
+    """Table `tags`: each tag of a song once, in one spelling (see `plain_tag`), with its greatest weight.
 
     `tags` are the rows of `read_tags`, of files, and `answers` the cached answers of services. A song has the
     tags of the first source in settings.tags that has any. Weights of 0 to 100 stay as they are. If a weight
@@ -33,10 +39,7 @@ def collect_tags(
             rows = _tags_of_service(records.where("record_id = song_id"), source, answers[source])
         frames.append(rows.withColumns({"source": F.lit(source), "rank": F.lit(rank)}))
     cleaned = reduce(DataFrame.unionByName, frames).withColumns(
-        {
-            "tag": F.lower(F.trim(F.regexp_replace("tag", r"\s+", " "))),
-            "weight": F.expr("try_cast(weight AS double)"),
-        }
+        {"tag": _plain_tags(F.col("tag")), "weight": F.expr("try_cast(weight AS double)")}
     )
     valid = cleaned.where("tag <> '' AND weight >= 0 AND weight < double('infinity')")
     valid = valid.repartition("song_id")  # once for all that follows
@@ -49,6 +52,27 @@ def collect_tags(
         F.max("weight").alias("weight"), F.min("source").alias("source")
     )
     return collected.select(*TAGS.column_names)
+
+
+def plain_tag(tag: str) -> str:
+    """A tag in one spelling: lower case, one space between words, letters as `plain_letters` writes them.
+
+    Entities are the characters that they mean, and all apostrophes and hyphens are the same.
+    """
+    # once more: a letter in lower case may be another letter that looks like a Latin one
+    letters = plain_letters(plain_letters(unescape(tag).translate(_SIGNS)).lower())
+    return " ".join(letters.split())
+
+
+def _plain_tags(column: Column) -> Column:
+    """`plain_tag` of a column; null stays null."""
+
+    def each(tags: pd.Series) -> pd.Series:
+        # the tags of a corpus are few, and each is on many songs
+        return tags.map({tag: plain_tag(tag) for tag in tags.dropna().unique()}).astype(object)
+
+    plain: Column = pandas_udf(each, StringType())(column)  # type: ignore[call-overload]
+    return plain
 
 
 def _tags_in_files(records: DataFrame, tags: DataFrame) -> DataFrame:
