@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import unicodedata
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -10,6 +12,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
@@ -20,6 +25,7 @@ from songmood.corpus import tags as tag_files
 from songmood.corpus.audio_features import AUDIO_COLUMNS, read_audio_features
 from songmood.corpus.files import list_files
 from songmood.corpus.flat import read_flat
+from songmood.letters import plain_letters
 from songmood.names.normalize import normalize_artist, normalize_title
 from songmood.settings import EnrichSettings, Settings, load_settings
 from songmood.steps.clean import COLUMNS as LYRIC_COLUMNS
@@ -28,7 +34,7 @@ from songmood.steps.enrich.cache import ANSWER_SCHEMA
 from songmood.steps.enrich.files import find_rows
 from songmood.steps.enrich.questions import open_requests, with_requests
 from songmood.steps.enrich.sources import Files, find_parts
-from songmood.steps.enrich.tags import collect_tags
+from songmood.steps.enrich.tags import collect_tags, plain_tag
 from songmood.tables import DEDUPED, SONG_RECORDS, TABLES
 
 Row = dict[str, Any]
@@ -48,6 +54,7 @@ MERGED: Row = {
     "spotify_id": ID[2],
     "lastfm_id": "TR9",
     "artist": "Adele",
+    "language": None,
 }
 
 TAGS: list[Row] = [
@@ -130,10 +137,12 @@ def enrich(
     audio: list[Row] | None,
     lyrics: list[Row] | None,
     answers: dict[str, DataFrame] | None = None,
+    songs: list[Row] | None = None,
 ) -> dict[str, list[Row]]:
     """The rows of every table, from files with these rows."""
-    songs = [{"record_id": song["song_id"], "language": "english", **song} for song in SONGS]
-    records = frame(spark, [*songs, MERGED], SONG_RECORDS.schema).persist()
+    songs = [*SONGS, MERGED] if songs is None else songs
+    songs = [{"record_id": song["song_id"], "language": "english", **song} for song in songs]
+    records = frame(spark, songs, SONG_RECORDS.schema).persist()
     song_tags = collect_tags(records, raw(spark, "tags", tags), answers or {}, settings)
     files = Files(
         song_tags,
@@ -164,18 +173,68 @@ def test_tags_by_either_id_cleaned_and_counted_once(enriched: dict[str, list[Row
     assert len(enriched["tags"]) == 6
 
 
-def test_audio_features_of_the_song_itself_come_before_those_of_a_merged_row(
-    enriched: dict[str, list[Row]],
-) -> None:
-    (features,) = enriched["audio_features"]
-    assert (features["song_id"], features["source"], features["valence"]) == ("one", "files", 0.5)
+# One spelling of each tag.
+TAG_SPELLINGS = {
+    "happy": [
+        *(
+            "Happy",
+            "\u00a0happy",
+            "happy\u3000",
+            "ｈａｐｐｙ",
+            "𝐡𝐚𝐩𝐩𝐲",
+            "h\u0430ppy",
+            "HAPPY\ufe0f",
+            "hap\u00adpy",
+        ),
+        *("\ufeffhappy", "ha\u200bppy", "\tHappy\n", "&nbsp;happy", "\u202ahappy\u202c", "\u041dAPPY"),
+    ],
+    "feel good": [
+        "Feel  Good",
+        "feel\u00a0good",
+        "feel\u2009good",
+        "ｆｅｅｌ　ｇｏｏｄ",
+        "feel&amp;nbsp;good",
+    ],
+    "déprimé": ["De\u0301prime\u0301", "DÉPRIMÉ", "d&eacute;prim&eacute;"],
+    "r&b": ["R&B", "r&amp;b", "r&amp;amp;b", "Ｒ＆Ｂ"],
+    "80's": ["80’s", "80`s", "80&#39;s", "８０＇ｓ"],
+    "lo-fi": ["Lo‐Fi", "lo–fi", "LO\u2011FI"],
+    "грусть": ["Грусть", "гр\u0443\u0441ть", "\u0433pyc\u0442\u044c"],
+    "슬픔": [unicodedata.normalize("NFD", "슬픔")],
+}
 
 
-def test_audio_features_out_of_range_are_null(enriched: dict[str, list[Row]]) -> None:
+def test_tags_have_one_spelling(spark: SparkSession, table: Table, settings: EnrichSettings) -> None:
+    rows: list[Row] = [
+        {"song_id": "one", "tag": tag, "weight": str(weight)}
+        for spellings in TAG_SPELLINGS.values()
+        for weight, tag in enumerate(spellings, start=1)
+    ]
+    rows += [
+        {"song_id": "one", "tag": tag, "weight": "9"} for tag in ("\u200b", "\u00a0\ufeff", "&nbsp;", "\x00")
+    ]
+    records = table(SONG_RECORDS, record_id="one", song_id="one")
+    tags = collect_tags(records, raw(spark, "tags", rows), {}, settings).collect()
+    assert len(tags) == len(TAG_SPELLINGS)
+    assert {row["tag"]: row["weight"] for row in tags} == {
+        tag: len(spellings) for tag, spellings in TAG_SPELLINGS.items()
+    }
+
+
+@given(st.text(max_size=30))
+@hypothesis_settings(max_examples=200, deadline=None)
+@example("\u0130")
+@example("&amp;" * 1000)
+def test_any_tag_has_one_spelling(tag: str) -> None:
+    plain = plain_tag(tag)
+    assert plain == plain_tag(f"\ufeff \u00a0{tag}\u200b\n")
+    assert plain == " ".join(plain_letters(plain).split())
+
+
+def test_the_fullest_audio_features_of_all_records_count(enriched: dict[str, list[Row]]) -> None:
     (features,) = enriched["audio_features"]
-    nulls = {name for name in AUDIO_FEATURES if features[name] is None}
-    assert nulls == {"energy", "key", "mode", "loudness", "tempo"}
-    assert features["time_signature"] == 4
+    assert (features["song_id"], features["source"], features["valence"]) == ("one", "files", 0.9)
+    assert all(features[name] is not None for name in AUDIO_FEATURES)
 
 
 def test_lyrics_by_id_and_by_name(enriched: dict[str, list[Row]]) -> None:
@@ -232,6 +291,122 @@ def test_without_any_files_every_song_lacks_everything(spark: SparkSession, sett
     assert {row["status"] for row in result["enrichment_failures"]} == {"not_found"}
 
 
+# -- several rows for one song -----------------------------------------------------------------------
+
+TEXT = "we walk along the river\nand nobody calls our name"
+LONG = TEXT + "\noh, the morning is a stranger\nand the evening is the same"
+NOTE = "Lyrics for this song have yet to be released"
+LISTED = "\n".join(f"{n}. Song Number {n}" for n in range(1, 12))
+FRENCH = "je ne sais pas pourquoi tu es parti ce matin sans moi\n" * 9
+# What the files have of a song (under its id, the id of a record that is merged with it, its name, and
+# another spelling of the name), and the lyrics and the fault that it gets, or the status and the error.
+Texts = list[tuple[str, str]]
+CHOICES: dict[str, tuple[Texts, tuple[str, str | None]]] = {
+    "the longest": ([("id", TEXT), ("id", LONG), ("id", "we walk along the")], (LONG, None)),
+    "no fault, though shorter": ([("id", LISTED), ("id", TEXT)], (TEXT, None)),
+    "the longest fault": ([("id", "na na"), ("id", LISTED)], (LISTED, "list")),
+    "the song's language": ([("id", FRENCH), ("id", LONG)], (LONG, None)),
+    "a merged record's, not a note": ([("id", NOTE), ("merged", TEXT)], (TEXT, None)),
+    "a merged record's, not a list": ([("id", LISTED), ("merged", TEXT)], (TEXT, None)),
+    "a merged record's, not silence": ([("id", "[Instrumental]"), ("merged", TEXT)], (TEXT, None)),
+    "the name's, not a note": ([("id", NOTE), ("name", TEXT)], (TEXT, None)),
+    "the name's, not a word for nothing": ([("id", "N/A"), ("name", TEXT)], (TEXT, None)),
+    "the name's, not markup": ([("id", "<br>"), ("name", TEXT)], (TEXT, None)),
+    "another spelling's, not a note": ([("name", NOTE), ("spelling", TEXT)], (TEXT, None)),
+    "the name's in the song's language": ([("name", FRENCH), ("name", TEXT)], (TEXT, None)),
+    "the id's, though the name has more": ([("id", TEXT), ("name", LONG)], (TEXT, None)),
+    "the id's fault, for the name has a note": ([("id", LISTED), ("name", NOTE)], (LISTED, "list")),
+    "a note": ([("id", NOTE)], ("implausible", "none yet")),
+    "a note under the name": ([("name", NOTE)], ("implausible", "none yet")),
+    "two notes": ([("id", NOTE), ("name", "Lyrics not found")], ("implausible", "none yet")),
+    "a header": ([("id", "[au: instrumental]")], ("instrumental", None)),
+    "a sentence": ([("id", "This song is an instrumental"), ("name", TEXT)], ("instrumental", None)),
+}
+FEW = {**GOOD, "energy": None, "key": "-1", "tempo": "0", "valence": "0.8"}
+NONE = dict.fromkeys(AUDIO_FEATURES)
+# The same of audio features. The right ones have a valence of 0.5.
+FEATURES: list[list[tuple[str, Row]]] = [
+    [("id", FEW), ("id", GOOD)],
+    [("id", NONE), ("id", GOOD)],
+    [("id", FEW), ("merged", GOOD)],
+    [("name", FEW), ("name", GOOD)],
+    [("name", FEW), ("spelling", GOOD)],
+    [("id", GOOD), ("merged", {**GOOD, "valence": "0.1"})],  # both are full: the song's own
+    [("id", {**GOOD, "key": "-1"}), ("name", {**GOOD, "valence": "0.1"})],  # the id is surer than the name
+]
+
+
+def keys_of(number: int) -> dict[str, Row]:
+    """What names a song in rows; no two numbers have similar words."""
+    word = (
+        hashlib.md5(str(number).encode())
+        .hexdigest()[:12]
+        .translate(str.maketrans("0123456789", "ghijklmnop"))
+    )
+    return {
+        "id": {"song_id": f"{number:02}", "spotify_id": f"{number:022}"},
+        "merged": {"song_id": f"{number:02} merged", "spotify_id": f"{number + 100:022}"},
+        "name": {"artist": word.title(), "title": f"{word[::-1]} Day"},
+        "spelling": {"artist": word.upper(), "title": f"{word[::-1]} day!"},
+    }
+
+
+def rows_of(number: int, found: list[tuple[str, Row]]) -> list[Row]:
+    return [{**keys_of(number)[key], **values} for key, values in found]
+
+
+@pytest.fixture(scope="module")
+def chosen(spark: SparkSession, settings: EnrichSettings) -> dict[str, list[Row]]:
+    """The tables of one corpus with all cases: the songs of CHOICES, then those of FEATURES, twice."""
+    audio_cases = [*FEATURES, *(rows[::-1] for rows in FEATURES)]
+    lyrics = [
+        row
+        for number, (texts, _) in enumerate(CHOICES.values())
+        for row in rows_of(number, [(key, {"lyrics": text}) for key, text in texts])
+    ]
+    audio = [
+        row for number, rows in enumerate(audio_cases, start=len(CHOICES)) for row in rows_of(number, rows)
+    ]
+    songs = []
+    for number in range(len(CHOICES) + len(audio_cases)):
+        keys = keys_of(number)
+        songs += [
+            {**keys["id"], **keys["name"]},
+            {
+                **keys["merged"],
+                **keys["name"],
+                "song_id": keys["id"]["song_id"],
+                "record_id": keys["merged"]["song_id"],
+            },
+        ]
+    return enrich(
+        spark,
+        settings,
+        [],
+        [{name: value for name, value in row.items() if name != "song_id"} for row in audio],
+        [{name: value for name, value in row.items() if name != "spotify_id"} for row in lyrics],
+        songs=songs,
+    )
+
+
+@pytest.mark.parametrize("case", CHOICES)
+def test_of_several_lyrics_the_best_count(chosen: dict[str, list[Row]], case: str) -> None:
+    song = f"{list(CHOICES).index(case):02}"
+    lyrics = {row["song_id"]: (row["lyrics"], row["fault"]) for row in chosen["lyrics"]}
+    failures = {
+        row["song_id"]: (row["status"], row["last_error"])
+        for row in chosen["enrichment_failures"]
+        if row["source"] == "lyrics:files"
+    }
+    assert (lyrics.get(song) or failures.get(song)) == CHOICES[case][1]
+
+
+def test_of_several_audio_features_the_fullest_count(chosen: dict[str, list[Row]]) -> None:
+    valences = {row["song_id"]: row["valence"] for row in chosen["audio_features"]}
+    numbers = range(len(CHOICES), len(CHOICES) + 2 * len(FEATURES))
+    assert valences == {f"{number:02}": 0.5 for number in numbers}
+
+
 # -- services ----------------------------------------------------------------------------------------
 
 SUNG = "a line of it<br>another line of it<br>and the third"
@@ -252,7 +427,7 @@ ANSWERS: dict[str, list[Row]] = {
             "request": "adele\thello you",
             "status": "ok",
             # without a score: it was asked by name, so it is refused like what is found by name
-            "content": json.dumps({"title": "Hello You", "artist": "Adele", "lyrics": "none"}),
+            "content": json.dumps({"title": "Hello You", "artist": "Adele", "lyrics": "na na"}),
         },
         {
             "request": "band\tdriving old dixie down live",
@@ -385,7 +560,7 @@ def test_a_title_that_holds_the_artist_is_looked_for_as_both(
     rows = spark.createDataFrame(
         [(None, artist, title, f"{artist}/{title}") for artist, title in names],
         "row_id string, artist string, title string, content string",
-    )
+    ).selectExpr("*", "1 AS order", "false AS poor", "string(null) AS row_language")
     without_id = records.withColumn("row_id", F.lit(None).cast("string"))
     found = {row.song_id: row.row for row in find_rows(without_id, rows, settings).collect()}
     assert found == {"a": "Usher/Hot Thing", "b": "Ann/Stay", "c": "Ann/Mission: Gone"}

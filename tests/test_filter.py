@@ -97,6 +97,7 @@ LYRICS = [
     ("lyrics and a header", "[Instrumental]"),
     ("lyrics and a header", ENGLISH),
     ("sounds", "La la la"),
+    ("a note, french title", "Lyrics for this song have yet to be released"),
     ("no words", " <br>12 "),
     ("nothing left", "[Instrumental]"),
     ("given", FRENCH),
@@ -116,6 +117,7 @@ WITHOUT_LANGUAGE: list[Row] = [
     {"song_id": "two lyrics", "title": "X"},
     {"song_id": "french lyrics", "title": "X"},
     {"song_id": "lyrics and a header", "title": "X"},
+    {"song_id": "a note, french title", "title": "Quand j'étais petit et que personne ne savait mon nom"},
     {"song_id": "sounds", "title": LONG},
     {"song_id": "no words", "title": LONG},
     {"song_id": "nothing left", "title": LONG},
@@ -135,7 +137,7 @@ FOUND = {
         *("english lyrics, french title", "lyrics and a header", "given", "no text", "blank", "long title"),
         "title and album",
     },
-    "other_language": {"two lyrics", "french lyrics", "french title"},
+    "other_language": {"two lyrics", "french lyrics", "french title", "a note, french title"},
     # a title does not replace lyrics whose language cannot be detected
     "no_language": {"sounds", "no words", "nothing left", "short title", "no letters", "no names"},
     "no_spotify_id": {"no ids"},
@@ -184,8 +186,9 @@ def test_other_languages_are_detected_if_they_are_kept(
 ) -> None:
     settings = make_settings("filter.languages=[French, german]").filter
     found = outcomes(filter_songs(songs, lyrics, settings))
-    # of two lyrics the first in alphabetical order counts
-    assert found["french"] == FOUND["other_language"]
+    # of two lyrics the longer counts
+    assert found["german"] == {"two lyrics"}
+    assert found["french"] == FOUND["other_language"] - found["german"]
     assert found["other_language"] == FOUND["english"]
 
 
@@ -193,7 +196,8 @@ def test_without_lyrics_languages_are_detected_from_titles_and_albums(
     songs: DataFrame, table: Table, settings: Settings
 ) -> None:
     found = outcomes(filter_songs(songs, table(CORPUS_LYRICS), settings.filter))
-    assert found["other_language"] == {"english lyrics, french title", "french title"}
+    french_titles = {"english lyrics, french title", "a note, french title", "french title"}
+    assert found["other_language"] == french_titles
     assert found["no_language"] == {
         *("two lyrics", "french lyrics", "lyrics and a header", "short title", "no letters", "no names"),
     }

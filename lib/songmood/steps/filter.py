@@ -18,6 +18,8 @@ from songmood.engine.errors import UserError
 from songmood.engine.step import Counts, Notes, step
 from songmood.lyrics.cleaning import clean_lyrics
 from songmood.lyrics.language import detect_language
+from songmood.lyrics.notices import NONE_YET
+from songmood.lyrics.reading import longest_first
 from songmood.settings import FilterSettings
 
 
@@ -95,18 +97,19 @@ def _wrong_language(settings: FilterSettings) -> Column:
 def detect_languages(songs: DataFrame, corpus_lyrics: DataFrame | None, min_probability: float) -> DataFrame:
     """The songs with `language` replaced by the detected one; null if it is less probable than required.
 
-    The language is that of the song's lyrics in `corpus_lyrics` (of several texts, the first in alphabetical
-    order) or, if it has no text there, of its title and album. A text of which nothing is left after
-    cleaning, such as '[Instrumental]', has no language. The artist is left out because names of artists
-    are in no language: with them, more guesses on real songs were wrong. The languages considered are
-    those of `LANGUAGE_CODES`.
+    The language is that of the song's lyrics in `corpus_lyrics` (of several texts the best, see
+    `longest_first`) or, if it has no text there, of its title and album. A note that there are no lyrics yet
+    is not a text. A text of which nothing is left after cleaning, such as '[Instrumental]', has no language.
+    The artist is left out because names of artists are in no language: with them, more guesses on real songs
+    were wrong. The languages considered are those of `LANGUAGE_CODES`.
     """
     names = F.concat_ws("\n", "title", "album")
     if corpus_lyrics is None:
         return songs.withColumn("language", detected_language(names, min_probability))
-    text = F.struct("lyrics", "language", "language_probability")
+    text = F.struct(longest_first(), "language", "language_probability")
     by_song = (
-        corpus_lyrics.join(songs.select("song_id"), "song_id", "left_semi")
+        corpus_lyrics.where(~F.col("fault").eqNullSafe(NONE_YET))
+        .join(songs.select("song_id"), "song_id", "left_semi")
         .groupBy("song_id")
         .agg(F.min(F.when(F.col("lyrics").isNotNull(), text)).alias("text"))
         .select("song_id", F.lit(True).alias("has_text"), "text.language", "text.language_probability")
