@@ -82,7 +82,7 @@ CORPUS_LYRICS = Table(
         Column("song_id", STRING, "the song_id that the row names, if any"),
         Column("artist", STRING, "the artist that the row names, if any"),
         Column("title", STRING, "the title that the row names, if any"),
-        Column("lyrics", STRING, "the cleaned text; null where nothing is left"),
+        Column("lyrics", STRING, "the cleaned text; null where nothing is left, and for a note"),
         Column(
             "fault",
             STRING,
@@ -193,7 +193,7 @@ TAGS = Table(
     ("song_id", "tag"),
     (
         SONG_ID,
-        Column("tag", STRING, "the tag in lower case"),
+        Column("tag", STRING, "the tag in lower case, in one spelling"),
         Column("weight", DOUBLE, "0 to 100, relative to the song's heaviest tag; not a number of users"),
         Column("source", STRING, "files, or the service that it is from"),
     ),
@@ -210,8 +210,8 @@ _FEATURES = {
     "loudness": "the mean loudness in dB, -100 to 20",
     "mode": "0 (minor) or 1 (major)",
     "speechiness": "how much of the song is spoken, 0 to 1",
-    "tempo": "beats per minute, 0 to 500",
-    "time_signature": "beats in a bar, 0 to 12",
+    "tempo": "beats per minute, above 0, to 500",
+    "time_signature": "beats in a bar, 1 to 12",
     "valence": "how positive the song sounds, 0 to 1",
 }
 AUDIO = Table(
@@ -540,7 +540,8 @@ SONG_TERMS = Table(
 )
 RECOMMENDATIONS = Table(
     "recommendations",
-    "For each song the songs most similar to it, with the reason.",
+    "For each song the songs most similar to it, with the reason. Of versions and covers of one song only "
+    "the best is listed, and none of the song itself.",
     ("seed_song_id", "rank"),
     (
         Column("seed_song_id", STRING, "the song that others are recommended for: its song_id in deduped"),

@@ -2,8 +2,9 @@
 
 Two songs are compared by the cosine of their TF-IDF weights (lexical) and by that of their vectors
 (semantic). The vector is the hidden layer of the final mood model or, where no model was trained, the
-plain encoder's embedding.
+plain encoder's embedding. A list has each work once, and none that is the seed's.
 
+works.py        which songs are one work: versions and covers
 compare.py      the candidates of each song by TF-IDF, and both cosines
 rank.py         the best candidates of each song
 explain.py      what songs share, and the reason in words
@@ -34,6 +35,7 @@ class Recommended(NamedTuple):
 @step("recommend", "songs like each song, and why")
 def recommend_songs(
     song_terms: DataFrame,
+    tokens: DataFrame,
     embeddings: DataFrame,
     moods: DataFrame,
     clusters: DataFrame,
@@ -48,11 +50,12 @@ def recommend_songs(
         compare_songs,
         embedding_vectors,
         hidden_vectors,
-        name_songs,
+        songs_to_compare,
     )
     from songmood.steps.recommend.explain import explain_recommendations
     from songmood.steps.recommend.precision import held_out_songs, measure_precision
     from songmood.steps.recommend.rank import rerank
+    from songmood.steps.recommend.works import find_works
 
     warnings = []
     plain = embedding_vectors(embeddings)
@@ -68,7 +71,8 @@ def recommend_songs(
     if not rows["model_predictions"]:
         warnings.append("no labelled songs in this run: precision by mood is not measured")
 
-    songs = name_songs(song_terms, deduped)
+    most_listed = settings.candidates // settings.top_n  # so many of each work leave room for top_n works
+    songs = songs_to_compare(song_terms, find_works(song_terms, deduped, tokens, max(1, most_listed)))
     pairs = compare_songs(songs, rows["song_terms"], [best], settings)
     ranked = rerank(pairs, settings.semantic_weight, settings.top_n)
     held_out = held_out_songs(model_predictions)

@@ -15,14 +15,13 @@ from pyspark.sql import functions as F
 from scipy import sparse
 from sparse_dot_topn import sp_matmul_topn  # type: ignore[import-untyped]
 
-from songmood.names.normalize import normalized_artist, normalized_title
 from songmood.settings import RecommendSettings
 from songmood.steps.recommend.rank import best
 
 _PAIRS_AT_ONCE = 100_000  # bounds a worker's memory: about 1 kB of terms and numbers for each pair
 _PAIR_SCHEMA = (
     "model string, seed_song_id string, song_id string, "
-    "candidate_score double, lexical_score double, semantic_score double"
+    "candidate_score double, lexical_score double, semantic_score double, works array<bigint>"
 )
 
 Doubles: TypeAlias = NDArray[np.float64]
@@ -47,16 +46,10 @@ def embedding_vectors(embeddings: DataFrame) -> Vectors:
     return Vectors("encoder", embeddings.select("song_id", F.col("embedding").alias("vector")))
 
 
-def name_songs(song_terms: DataFrame, deduped: DataFrame) -> DataFrame:
-    """The songs to compare: song_id, name, terms, weights.
-
-    `name` is the normalized title and artist: songs of the same name are one song to a listener.
-    """
-    title, artist = normalized_title(F.col("title")), normalized_artist(F.col("artist"))
-    name = F.concat_ws("\n", title, artist)
-    names = deduped.select("song_id", F.when(name != "\n", name).alias("name"))
-    return song_terms.join(names, "song_id", "left").select(
-        "song_id", F.coalesce("name", "song_id").alias("name"), "terms", "weights"
+def songs_to_compare(song_terms: DataFrame, works: DataFrame) -> DataFrame:
+    """The songs to compare: song_id, works, listed, terms, weights. `works` come from `find_works`."""
+    return song_terms.join(works, "song_id", "left").select(
+        "song_id", "works", F.coalesce("listed", F.lit(True)).alias("listed"), "terms", "weights"
     )
 
 
@@ -65,12 +58,12 @@ def compare_songs(
 ) -> DataFrame:
     """Each song's candidates, once for each model: columns of _PAIR_SCHEMA.
 
-    `songs` come from `name_songs`, and are not more than `at_most`. Candidates are the `candidates` songs
-    with the largest sum, over the seed's `query_terms` heaviest terms, of weight * weight (the choice
-    among equal ones at the cut is repeatable, but in no order); lexical_score is the whole cosine, over
-    all terms. Neither the seed itself nor a song of the same name is a candidate. semantic_score is null
-    where a song has no vector. Blocks of songs are multiplied with blocks as sparse matrices, so that no
-    worker holds more than two blocks.
+    `songs` come from `songs_to_compare`, and are at most `at_most`. Candidates are the `candidates` listed
+    songs with the largest sum, over the seed's `query_terms` heaviest terms, of weight * weight (the choice
+    among equal ones at the cut is repeatable, but in no order). None is one work with the seed; `works` are
+    the candidate's. lexical_score is the whole cosine, over all terms, and semantic_score is null where a
+    song has no vector. Blocks of songs are multiplied with blocks as sparse matrices, so that no worker holds
+    more than two blocks.
     """
     blocks = F.lit(max(1, math.ceil(at_most / settings.block_songs)))
     # numbers in place of words: two of a million words share a number once in ten million corpora
@@ -82,8 +75,8 @@ def compare_songs(
     rows = (
         reduce(DataFrame.unionByName, with_vectors)
         .withColumn("own", F.pmod(F.xxhash64("song_id"), blocks).cast("int"))
-        .withColumn("comparison", F.explode(_comparisons(F.col("own"), blocks)))
-        .select("model", "comparison.*", "song_id", "name", "terms", "weights", "vector")
+        .withColumn("comparison", F.explode(_comparisons(F.col("own"), F.col("listed"), blocks)))
+        .select("model", "comparison.*", "song_id", "works", "terms", "weights", "vector")
     )
 
     def compare(songs: pd.DataFrame) -> pd.DataFrame:
@@ -93,8 +86,8 @@ def compare_songs(
     return best(pairs, "candidate_score", settings.candidates).drop("rank")
 
 
-def _comparisons(own: Column, blocks: Column) -> Column:
-    """The comparisons of a song of block `own`: as a seed with each block, and as a candidate."""
+def _comparisons(own: Column, listed: Column, blocks: Column) -> Column:
+    """The comparisons of a song of block `own`: as a seed with each block and, if listed, as a candidate."""
     every = F.sequence(F.lit(0), blocks - 1)
 
     def place(seed_block: Column, song_block: Column, is_seed: Column, is_song: Column) -> Column:
@@ -106,8 +99,8 @@ def _comparisons(own: Column, blocks: Column) -> Column:
         )
 
     yes, no = F.lit(True), F.lit(False)
-    as_seed = F.transform(every, lambda block: place(own, block, yes, block == own))
-    elsewhere = F.filter(every, lambda block: block != own)
+    as_seed = F.transform(every, lambda block: place(own, block, yes, listed & (block == own)))
+    elsewhere = F.filter(every, lambda block: listed & (block != own))
     return F.concat(as_seed, F.transform(elsewhere, lambda block: place(block, own, no, yes)))
 
 
@@ -123,15 +116,16 @@ def _compare_blocks(songs: pd.DataFrame, candidates: int, query_terms: int) -> p
     vocabulary = np.unique(np.concatenate([*seeds["terms"], *targets["terms"]]))
     seed_weights, target_weights = (_matrix(part, vocabulary) for part in (seeds, targets))
     seed_vectors, target_vectors = _vectors(seeds["vector"]), _vectors(targets["vector"])
+    same_work = _same_work(seeds, targets)
+    most = np.bincount(same_work // len(targets), minlength=1).max()
     found = sp_matmul_topn(
         _heaviest(seed_weights, query_terms),
         target_weights.T.tocsr(),
-        top_n=candidates + 1,  # the seed finds itself
+        top_n=candidates + int(most),  # as many as are left out below
         n_threads=1,  # Spark gives each core a task of its own
     ).tocoo()
-    same = seeds["name"].to_numpy()[found.row] == targets["name"].to_numpy()[found.col]
-    same |= seeds["song_id"].to_numpy()[found.row] == targets["song_id"].to_numpy()[found.col]
-    row, column, score = found.row[~same], found.col[~same], found.data[~same]
+    other = ~np.isin(found.row.astype(np.int64) * len(targets) + found.col, same_work)
+    row, column, score = found.row[other], found.col[other], found.data[other]
     lexical, semantic = np.empty(len(row)), np.empty(len(row))
     for start in range(0, len(row), _PAIRS_AT_ONCE):
         part = slice(start, start + _PAIRS_AT_ONCE)
@@ -146,9 +140,23 @@ def _compare_blocks(songs: pd.DataFrame, candidates: int, query_terms: int) -> p
             "candidate_score": score,
             "lexical_score": lexical,
             "semantic_score": pd.array(semantic, dtype="Float64"),  # NaN becomes null
+            "works": targets["works"].to_numpy()[column],
         }
     )
     return pairs
+
+
+def _same_work(seeds: pd.DataFrame, targets: pd.DataFrame) -> Integers:
+    """The pairs that are one work: the same song, or songs with a work in common.
+
+    A pair is the seed's row times the number of targets, plus the target's row.
+    """
+    pairs = []
+    for key in ("song_id", "works"):
+        left, right = (part[key].reset_index(drop=True).explode().dropna() for part in (seeds, targets))
+        both = left.rename_axis("seed").reset_index().merge(right.rename_axis("target").reset_index(), on=key)
+        pairs.append(both["seed"].to_numpy(np.int64) * len(targets) + both["target"].to_numpy(np.int64))
+    return np.unique(np.concatenate(pairs))
 
 
 def _matrix(songs: pd.DataFrame, vocabulary: Integers) -> sparse.csr_matrix:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from songmood.settings import RecommendSettings
 from songmood.steps.recommend.compare import Vectors, compare_songs
-from songmood.steps.recommend.rank import best, score
+from songmood.steps.recommend.rank import best_works, score
 from songmood.tables import RETRIEVAL_METRICS
 
 
@@ -45,7 +45,7 @@ def measure_precision(
     )
     seed_labels = F.broadcast(held_out.toDF("seed_song_id", "seed_mood"))
     queries = (
-        best(pairs, "score", settings.top_n)
+        best_works(pairs, "score", settings.top_n)
         .join(seed_labels, "seed_song_id")
         .join(labels, "song_id")
         .groupBy("model", "weight", "seed_song_id")
