@@ -47,6 +47,9 @@ OTHER: dict[Name, Name] = {
     ("Symphony of Destruction", "Megadeth"): ("Symphony of Destruction III", "Megadeth"),
     ("I Will Always Love You Baby", "Whitney"): ("I Will Always Love You Baby Cover", "Whitney"),
     ("Hurt", "Johnny Cash"): ("Hurt", "Nine Inch Nails"),
+    ("Is This Love", "Glass Bird"): ("This Is Love", "Glass Bird"),
+    ("Never Say Forever", "Steel Bird"): ("Forever Say Never", "Steel Bird"),
+    ("Rain on Glass Tonight Again", "Fast Car"): ("Rain on Glass Tonight Again Nightcore", "Fast Car"),
     ("Hallelujah Hallelujah Hallelujah", "K. D."): ("Hallelujah Hallelujah Hallelujah Remix", "K. D."),
 }
 

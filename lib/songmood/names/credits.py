@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
-from songmood.names.words import AFTER_GUESTS
+from songmood.names.words import AFTER_GUESTS, FORTS, LARGE_NUMBERS, NUMBER_WORDS
 
-# A guest credit runs to the end, to the next bracket or dash, or to a word that names another version.
+# A guest credit runs to the end, to the next bracket or dash, or to a word that names another version. These
+# are none: 'a feat of strength', 'Little Feat & Friends', feet ('Six Ft. Under') and forts ('Ft. Worth').
+_NO_FEET = r"(?<!\d )" + "".join(rf"(?<!\b{number} )" for number in (*NUMBER_WORDS, *LARGE_NUMBERS))
 _GUESTS = re.compile(
-    r"(?P<open>[(\[{])?\s*(?<!\w)(?<!\d )(?:feat(?:uring)?(?! of\b)|ft)(?!\w)\.?\s*"
+    rf"(?P<open>[(\[{{])?\s*(?<!\w)(?:feat(?:uring)?(?!\.?\s*(?:of\b|and\b|&|,|feat\b|ft\b))"
+    rf"|{_NO_FEET}ft(?!\.?\s+(?:{'|'.join(FORTS)})\b))(?!\w)\.?\s*"
     rf"(?P<guests>.+?)(?=\s(?:{'|'.join(AFTER_GUESTS)})\b|\s-\s|[()\[\]{{}}]|$)"
 )
 _WORD = re.compile(r"\w")

@@ -224,7 +224,7 @@ def _difference(title: float, artist: float, forbidding: str) -> str:
 
 
 def _title_similarity(pairs: pd.DataFrame) -> npt.NDArray[np.float64]:
-    scores = similarity(pairs["name_title"], pairs["known_title"])
+    scores = similarity(pairs["name_title"], pairs["known_title"], in_order=True)
     return np.where(_differ_by_subtitle(pairs), np.maximum(scores, _SUBTITLE), scores)
 
 
@@ -235,11 +235,13 @@ def _artist_similarity(pairs: pd.DataFrame) -> npt.NDArray[np.float64]:
     return np.where(shared, np.maximum(scores, _SHARED_CREDIT), scores)
 
 
-def similarity(left: pd.Series, right: pd.Series) -> npt.NDArray[np.float64]:
-    """The similarity of each pair of texts by their letters, 0 to 100, in any order of the words.
+def similarity(left: pd.Series, right: pd.Series, *, in_order: bool = False) -> npt.NDArray[np.float64]:
+    """The similarity of each pair of texts by their letters, 0 to 100.
 
-    It is token_sort_ratio; or ratio where that is 95 or more ('aRw Deal' is sorted elsewhere); or 100 if
-    only spaces, 'and' and a leading 'the' differ.
+    It is token_sort_ratio, for which the order of the words is nothing; or ratio where that is 95 or more
+    ('aRw Deal' is sorted elsewhere); or 100 if only spaces, 'and' and a leading 'the' differ. Texts that
+    have the same words in another order are not similar at all with `in_order`: 'Is This Love' and 'This
+    Is Love' are two songs.
     """
     by_words, by_letters = (
         process.cpdist(left.to_list(), right.to_list(), scorer=scorer, dtype=np.float64)
@@ -247,6 +249,10 @@ def similarity(left: pd.Series, right: pd.Series) -> npt.NDArray[np.float64]:
     )
     joined = [column.str.replace(r"^the |\band\b|\s", "", regex=True).to_numpy() for column in (left, right)]
     similarities = np.where(by_letters >= 95, np.maximum(by_letters, by_words), by_words)
+    if in_order:
+        words = [column.str.split().map(sorted) for column in (left, right)]
+        reordered = (words[0] == words[1]).to_numpy() & (left != right).to_numpy()
+        similarities = np.where(reordered, 0.0, similarities)
     scores: npt.NDArray[np.float64] = np.where(joined[0] == joined[1], 100.0, similarities)
     return scores
 

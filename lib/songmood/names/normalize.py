@@ -11,19 +11,19 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import pandas as pd
 from anyascii import anyascii
 from pyspark.sql import Column
 from pyspark.sql.pandas.functions import pandas_udf
-from pyspark.sql.types import StringType
 
 from songmood.names.credits import without_guests
 from songmood.names.numbers import counted
-from songmood.names.words import EDITION_MARKS, EDITION_PHRASES, EDITION_WORDS, PART_WORDS
+from songmood.names.words import EDITION_MARKS, EDITION_PHRASES, EDITION_WORDS, PART_OF
 
-# Apostrophes of all kinds are removed: don't = dont.
-_JOINED = dict.fromkeys(map(ord, "'’‘ʼ´`′"), "")
+# Apostrophes of all kinds are removed (don't = dont), and underscores stand for spaces.
+_JOINED = dict.fromkeys(map(ord, "'’‘ʼ´`′"), "") | {ord("_"): " "}
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _ACRONYM = re.compile(r"(?<!\w)(?:[^\W\d_]\.){1,}[^\W\d_]?(?!\w)")  # R.E.M., T.I
 _SPELLED = ((re.compile(r"(?<=[^\W_])\$|\$(?=[^\W_])"), "s"), (re.compile(r"(?<=[a-z])!(?=[a-z])"), "i"))
@@ -31,6 +31,7 @@ _SPELLED = ((re.compile(r"(?<=[^\W_])\$|\$(?=[^\W_])"), "s"), (re.compile(r"(?<=
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _LAST_DASH = re.compile(r"^(.*\S)\s+-\s+(.*)$")
 _WORD = re.compile(r"\w+")
+_NO_SIGN = re.compile(r"[-.,:;()\[\]{}'\"]*")
 _NO_WORD = re.compile(r"[^A-Za-z0-9]")
 
 _EDITION_PHRASE = re.compile(rf"\b(?:{'|'.join(EDITION_PHRASES)})\b")
@@ -39,18 +40,18 @@ _BARE_EDITION = re.compile(
     r"|(?:album|single|mono|stereo|explicit)\sversion)$"
 )
 _YEAR_OR_ORDINAL = re.compile(r"\d{4}|\d+(?:th|st|nd|rd)?")
-_PART = re.compile(rf"\b(?:{'|'.join(PART_WORDS)})\b (\w+)")
+_COUNTED = re.compile(rf"\b({'|'.join(sorted(PART_OF))})\b (\w+)")
 _N_AS_AND = re.compile(r"(?<=\w) n (?=\w)")
 
 
 @lru_cache(maxsize=100_000)
 def normalize_title(text: str | None) -> str:
-    """A song's title in one spelling; empty for None and if no letter or digit is left.
+    """A song's title in one spelling; empty for None and if there is nothing but dashes and dots.
 
     The result is lower-case ASCII (other alphabets are transliterated) without HTML entities,
     punctuation, guest credits and edition marks: 'Caf&eacute; (feat. X) - 2011 Remaster' is 'cafe'.
-    Words that name another version stay: 'Hallo (Live)' is 'hallo live'. Normalizing twice changes
-    nothing.
+    Words that name another version stay: 'Hallo (Live)' is 'hallo live'. A title of signs alone stays as
+    it is ('???'). Normalizing twice changes nothing.
     """
     return _settle(_title_once, text)
 
@@ -63,24 +64,26 @@ def normalize_artist(text: str | None) -> str:
 
 def normalized_title(column: Column) -> Column:
     """`normalize_title` of a column; never null."""
-    return _mapped(normalize_title, column)
+    return mapped(normalize_title, column)
 
 
 def normalized_artist(column: Column) -> Column:
     """`normalize_artist` of a column; never null."""
-    return _mapped(normalize_artist, column)
+    return mapped(normalize_artist, column)
 
 
 def unescaped(column: Column) -> Column:
     """A text column with its HTML entities as the characters that they mean; null stays null."""
-    return _mapped(_unescape, column)
+    return mapped(_unescape, column)
 
 
-def _mapped(change: Callable[[str | None], str | None], column: Column) -> Column:
-    def each(texts: pd.Series) -> pd.Series:
-        return texts.map(change)
+def mapped(change: Callable[..., Any], *columns: Column, kind: str = "string") -> Column:
+    """What a function makes of each row's values; it has the SQL type `kind`."""
 
-    changed: Column = pandas_udf(each, StringType())(column)  # type: ignore[call-overload]
+    def each(*values: pd.Series) -> pd.Series:
+        return pd.Series(map(change, *values), index=values[0].index, dtype=object)
+
+    changed: Column = pandas_udf(each, kind)(*columns)  # type: ignore[call-overload]
     return changed
 
 
@@ -94,13 +97,25 @@ def _settle(once: Callable[[str], str], text: str | None) -> str:
 
 
 def _title_once(text: str) -> str:
-    text = without_editions(without_guests(fold(text))[0])
-    return _PART.sub(lambda match: f"part {counted(match[1]) or match[1]}", plain(text))
+    folded = fold(text)
+    return numbered_parts(plain(without_editions(without_guests(folded)[0]))) or signs(folded)
 
 
 def _artist_once(text: str) -> str:
-    text = re.sub(r"^(.+), the$", r"\1", without_guests(fold(text))[0])
-    return re.sub(r"^the (?=.)", "", plain(text))
+    folded = fold(text)
+    name = plain(re.sub(r"^(.+), the$", r"\1", without_guests(folded)[0]))
+    return re.sub(r"^the (?=.)", "", name) or signs(folded)
+
+
+def signs(text: str) -> str:
+    """The signs of folded text that has no letter or digit: '!!!'; empty if it has, or is only dashes."""
+    joined = "".join(sign for sign in text if sign != "|" and unicodedata.category(sign)[0] in "PS")
+    return "" if _WORD.search(text) or _NO_SIGN.fullmatch(joined) else joined
+
+
+def numbered_parts(text: str) -> str:
+    """Plain text with its counted parts in one spelling: 'walls pt ii' is 'walls part 2'."""
+    return _COUNTED.sub(lambda match: f"{PART_OF[match[1]]} {counted(match[2]) or match[2]}", text)
 
 
 def _unescape(text: str | None) -> str | None:

@@ -35,17 +35,23 @@ def counted(word: str) -> str | None:
     return str(number) if number else None
 
 
-def sure_numbers(text: str) -> set[str]:
-    """The numbers of a title or version, without words that only look like one.
+def sure_numbers(text: str) -> list[str]:
+    """The numbers of a title or version in their order, without words that only look like one.
 
-    These are digits that stand alone ('2', '2nd'), numerals of two letters or more, and any number after
-    'part', 'no' and the like.
+    These are digits that stand alone ('2', '2nd'), numerals of two letters or more or at the end
+    ('interlude v'), and any number after 'part', 'no' and the like.
     """
     words = text.split()
-    found = {match[1].lstrip("0") or "0" for match in map(_ORDINAL.fullmatch, words) if match}
-    found |= {str(value) for word in words if len(word) > 1 and (value := _numeral(word))}
-    after = (word for before, word in pairwise(words) if before in BEFORE_NUMBERS)
-    return found | {number for word in after if (number := counted(word))}
+    numbers = []
+    for place, word in enumerate(words):
+        before = words[place - 1] if place else ""
+        if digits := _ORDINAL.fullmatch(word):
+            numbers.append(digits[1].lstrip("0") or "0")
+        elif before in BEFORE_NUMBERS:
+            numbers.append(counted(word) or "")
+        elif len(word) > 1 or (place and place == len(words) - 1):
+            numbers.append(str(_numeral(word) or ""))
+    return [number for number in numbers if number]
 
 
 def possible_numbers(text: str) -> set[str]:

@@ -24,8 +24,12 @@ _OTHER_SONGS = {
     "reprise": ("reprise",),
     "medley": ("medley",),
     "interlude": ("interlude",),
+    "intro": ("intro", "introduction"),
+    "outro": ("outro", "postlude", "coda"),
+    "prelude": ("prelude",),
+    "commentary": ("commentary", "interview", "spoken"),
     "": (
-        *("covers", "parody", "intro", "outro"),
+        *("covers", "parody"),
         *("translation", "traduccion", "traducao", "traduction", "traduzione", "ubersetzung", "romanized"),
     ),
 }
@@ -35,6 +39,7 @@ _OTHER_RECORDINGS = {
     "remix": ("remixed", "mix", "dub", "rework", "megamix"),
     "demo": ("rehearsal", "outtake"),
     "version": ("version", "edit"),
+    "speed": ("sped", "nightcore", "daycore", "slowed", "screwed", "chipmunk"),
     "": ("mixes", "versions", "orchestral", "symphonic", "fix"),
 }
 # Words that matching does not heed: elsewhere in a title they are ordinary words.
@@ -45,7 +50,7 @@ _ONLY_IN_BRACKETS = {
     "instrumental": ("instrumentale",),
     "karaoke": ("playback",),
     "acapella": ("acapella", "cappella", "accapella"),
-    "version": ("alternate", "alternative", "versione"),
+    "version": ("alternate", "alternative", "versione", "vocal", "rendition", "arrangement"),
     "extended": ("extended",),
     "club": ("club",),
 }
@@ -72,6 +77,12 @@ NOT_AT_THE_END = ("take", "club", "interlude", "concert")
 # The version words that end a guest credit: in 'feat. Ann Live', the guest is Ann.
 AFTER_GUESTS = ("remix", "live", "acoustic", "demo", "instrumental", "karaoke", "cover")
 
+# Names of forts: 'Ft. Worth' is a place, and 'ft. Ann' a guest.
+FORTS = (
+    *("worth", "lauderdale", "wayne", "knox", "smith", "collins", "myers", "bragg", "hood", "sumter", "lee"),
+    *("pierce", "benning", "dix", "meade", "bliss", "sill", "mchenry", "apache", "william", "george"),
+)
+
 # -- editions ---------------------------------------------------------------------------------------
 # An edition is the same recording once more: all its words are among these, and it has one of the marks
 # or one of the phrases.
@@ -95,10 +106,21 @@ PAGE_WORDS = {
 # In brackets these tell about the file, not about the song.
 MEDIA_WORDS = {"lyric", "lyrics", "official", "video", "videoclip", "audio", "hd", "hq"}
 
+# Texts that stand for a title or an album that is not there.
+LOST = {"unk", "unknown", "null", "nan", "n a", "na", "no title", "unknown title", "unknown album"}
+
 # -- numbers and articles ---------------------------------------------------------------------------
 NUMBER_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-PART_WORDS = ("part", "pt")
-BEFORE_NUMBERS = {*PART_WORDS, "no", "nr", "vol", "volume", "chapter", "act", "book", "number"}
+LARGE_NUMBERS = (
+    *("eleven", "twelve", "twenty", "thirty", "forty", "fifty", "sixty", "hundred", "thousand", "million"),
+    *("many", "few", "several"),
+)
+# Words before the number of a part, in one spelling.
+PART_OF = {
+    **{"pt": "part", "vol": "volume", "ch": "chapter", "mvt": "movement"},
+    **{word: word for word in ("part", "volume", "chapter", "act", "book", "movement")},
+}
+BEFORE_NUMBERS = {*PART_OF, "no", "nr", "number"}
 ARTICLES = (
     *("the", "a", "an", "la", "le", "les", "el", "los", "las", "il", "lo", "gli", "der", "die", "das"),
     *("l", "o", "os", "as"),
@@ -170,4 +192,5 @@ LANGUAGES = {
     "welsh": Language("cym", "cy"),
 }
 LANGUAGE_CODES = {code: name for name, language in LANGUAGES.items() for code in language[:2]}
-LANGUAGE_WORDS = {word for language in LANGUAGES.values() for word in language.in_titles}
+LANGUAGE_OF_WORD = {word: name for name, language in LANGUAGES.items() for word in language.in_titles}
+LANGUAGE_WORDS = {*LANGUAGE_OF_WORD}

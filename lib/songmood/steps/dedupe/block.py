@@ -9,6 +9,7 @@ mistake never takes a record out of all its blocks. Most neighbors have other na
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -34,6 +35,8 @@ from songmood.steps.dedupe.compare import (
 from songmood.steps.dedupe.parse import Name, sound
 
 EXACT = ("sound", "id")  # rules whose blocks hold records with the same title or id: wider windows
+# A record without any name is found by its numbers, if no more records than this have the same.
+_SAME_NUMBERS = 12
 
 
 class Candidates(NamedTuple):
@@ -47,23 +50,56 @@ class Candidates(NamedTuple):
     left_out: Observation
 
 
-def block_record(name: Name, album: str, ids: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
+class Place(NamedTuple):
+    """Where a record is found: its album as album_name writes it, its track number, year and seconds."""
+
+    album: str
+    track_number: float
+    year: float
+    duration_s: float
+
+
+# Rules whose blocks hold records of any version and numbers: the title, which names both, may be lost, or
+# mixed with other names.
+_WHATEVER_TITLE = ("id", "album and track", "artist and length", "title and length", "numbers")
+
+
+def block_record(name: Name, place: Place, ids: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
     """A record's blocks: rule, block and the record's place in it.
 
-    Names are written as they sound, so that transliterations meet. A record without a title has only the
-    blocks of its ids. Titles share a block only if they have the same numbers and, by most rules, the
-    same version: others are not duplicates.
+    Names are written as they sound, so that transliterations meet. Titles share a block only if they have
+    the same numbers and, by most rules, the same version: others are not duplicates. A record without a
+    title has only the blocks of its ids, its place on the album and its length.
     """
-    for rule, key, place in _blocks(name, album, ids):
-        version = "" if rule in ("id", "two long words") else name.version
-        yield rule, f"{key}|{version}|{name.numbers}", place
+    for rule, key, order in _blocks(name, place, ids):
+        if rule in _WHATEVER_TITLE:
+            yield rule, key, order
+        else:
+            version = "" if rule == "two long words" else name.version
+            yield rule, f"{key}|{version}|{name.numbers}", order
 
 
-def _blocks(name: Name, album: str, ids: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
+def _blocks(name: Name, place: Place, ids: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
     title, end = name.sound, name.sound[::-1]
+    record = place.album.replace(" ", "")[:12]
+    voice = sound(name.artist.replace(" ", ""))
     for number in ids:
         if number:
             yield "id", number, name.bag
+    if record and not math.isnan(place.track_number):
+        yield "album and track", f"{record} {place.track_number:.0f}", name.bag
+    if not math.isnan(place.duration_s):
+        # two blocks, of which two lengths that differ by a second share one at least
+        for shift in (0, 2):
+            length = f"{shift} {(place.duration_s + shift) // 4:.0f}"
+            if voice:
+                yield "artist and length", f"{voice[:5]} {length}", name.bag
+            if title:
+                yield "title and length", f"{title[:3]} {length}", name.bag
+        if not math.isnan(place.track_number + place.year):
+            gaps = (0,) if voice else (-1, 1)
+            for seconds in sorted({(place.duration_s + gap) // 4 for gap in gaps}):
+                yield "numbers", f"{place.track_number:.0f} {place.year:.0f} {seconds:.0f}", name.bag
     if not title:
         return
     yield "sound", title, name.bag
@@ -72,34 +108,36 @@ def _blocks(name: Name, album: str, ids: tuple[str, ...]) -> Iterator[tuple[str,
     yield "title start", title[:6], title
     yield "title end", end[:6], end
     for person in name.credits.split("|") if name.credits else ():
-        voice = sound(person.replace(" ", ""))
-        yield "artist and title start", f"{voice[:4]} {title[:3]}", title
-        yield "artist and title end", f"{voice[:4]} {end[:3]}", end
-    if voice := sound(name.artist.replace(" ", "")):
+        who = sound(person.replace(" ", ""))
+        yield "artist and title start", f"{who[:4]} {title[:3]}", title
+        yield "artist and title end", f"{who[:4]} {end[:3]}", end
+    if voice:
         yield "artist's end and title start", f"{voice[-4:]} {title[:3]}", title
         yield "artist's end and title end", f"{voice[-4:]} {end[:3]}", end
-    if album:
-        record = album.replace(" ", "")[:12]
+    if record:
         yield "album and title start", f"{record} {title[:2]}", title
         yield "album and title end", f"{record} {end[:2]}", end
     longest = sorted(name.bag.split(), key=lambda word: (-len(word), word))[:3]
-    for place, word in enumerate(longest):
-        for second in longest[place + 1 :]:
+    for i, word in enumerate(longest):
+        for second in longest[i + 1 :]:
             yield "two long words", f"{word} {second}", name.bag
 
 
 def candidate_pairs(named: DataFrame, settings: DedupeSettings) -> Candidates:
     """Pairs of records, of `named`, that share a block, are near each other in it, and are not APART."""
-    blocks = StructType().add("exact", "boolean").add("block", "long").add("place", "string")
+    blocks = StructType().add("rule", "string").add("block", "long").add("place", "string")
     records = named.select("song_id", *FIELDS).schema
     rows = named.mapInPandas(partial(_block_batches), StructType([*blocks.fields, *records.fields]))
     observed = Observation("blocks")
     block = Window.partitionBy("block")
-    following = F.count("*").over(block) - F.row_number().over(block.orderBy("place", "song_id"))
-    window = F.when(F.col("exact"), settings.exact_window).otherwise(settings.block_window)
+    size = F.count("*").over(block)
+    following = size - F.row_number().over(block.orderBy("place", "song_id"))
+    is_exact = F.col("rule").isin(*EXACT)
+    window = F.when(is_exact, settings.exact_window).otherwise(settings.block_window)
     left_out = F.sum(F.greatest(F.col("following") - window, F.lit(0)))
     ordered = (
-        rows.withColumn("following", following)
+        rows.withColumns({"following": following, "exact": is_exact, "size": size})
+        .where((F.col("rule") != "numbers") | (F.col("size") <= _SAME_NUMBERS))
         .observe(observed, F.coalesce(left_out, F.lit(0)).alias("pairs"))
         .sortWithinPartitions("block", "place", "song_id")
     )
@@ -112,17 +150,17 @@ def candidate_pairs(named: DataFrame, settings: DedupeSettings) -> Candidates:
 
 def _block_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     for songs in batches:
-        rows: list[tuple[int, bool, str, str]] = []
+        rows: list[tuple[int, str, str, str]] = []
         for number, song in enumerate(songs.itertuples(index=False)):
             values: Any = song
             name = Name(*(getattr(values, field) for field in Name._fields))
             ids = tuple(getattr(values, field) for field in IDS)
+            place = Place(*(getattr(values, field) for field in Place._fields))
             blocks = {
-                (rule, f"{rule}|{key}", place[:16])
-                for rule, key, place in block_record(name, values.album, ids)
+                (rule, f"{rule}|{key}", order[:16]) for rule, key, order in block_record(name, place, ids)
             }
-            rows += [(number, rule in EXACT, block, place) for rule, block, place in sorted(blocks)]
-        made = pd.DataFrame(rows, columns=["number", "exact", "block", "place"])
+            rows += [(number, rule, block, order) for rule, block, order in sorted(blocks)]
+        made = pd.DataFrame(rows, columns=["number", "rule", "block", "place"])
         made["block"] = pd.util.hash_array(made["block"].to_numpy(dtype=object)).view("int64")
         records = songs[["song_id", *FIELDS]].iloc[made.pop("number").to_numpy(dtype=int)]
         yield pd.concat([made, records.reset_index(drop=True)], axis=1)

@@ -6,8 +6,10 @@ of a few levels. The weight of each level is learned from the corpus (weights.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from songmood.names.normalize import normalize_title
 from songmood.settings import DedupeSettings
 from songmood.steps.dedupe.parse import Name, sound, squash
 
+_NUMBERS = re.compile(r"\d+")
 IDS = ("isrc", "musicbrainz_id", "spotify_id", "lastfm_id")
 
 # The levels of each comparison, from the weakest evidence for a duplicate to the strongest. 'unknown' (a
@@ -28,6 +31,9 @@ LEVELS: dict[str, tuple[str, ...]] = {
         "like title, no artist",  # titles nearly the same; an artist is missing
         "common title, no artist",  # a title that several artists have, or that says nothing ('Intro')
         "like title and artist",  # titles similar (0.75) or one has a subtitle; artists agree
+        "other title, same track",  # artists, album, track number and length agree, and the titles do not
+        "no title, same track",  # a title is missing; artists, album and track number agree
+        "no names, same track",  # artist and title are missing; track number, length and year agree
         "short title, no artist",
         "long title, no artist",
         "near title and artist",  # titles nearly the same (0.88), artists similar
@@ -37,24 +43,49 @@ LEVELS: dict[str, tuple[str, ...]] = {
         "same title, shared artist",  # one record also names the artist of the other
         "same title and artist",
     ),
-    "album": ("unknown", "differs", "same"),
-    "year": ("unknown", "differs", "near", "same"),
-    "length": ("unknown", "differs", "near", "same"),
+    "album": (
+        "unknown",
+        *("differs", "same, other track", "same", "same, same track"),
+        # of similar titles: tracks of one album often have them
+        *("same, other track, like title", "differs, like title", "same, like title"),
+        "same, same track, like title",
+    ),
+    "year": ("unknown", "differs", "near", "same", "differs, same album", "same, same album"),
+    "length": ("unknown", "differs", "near", "nearly same", "same"),  # within 10 s, 2 s and 1 s
     "language": ("unknown", "differs", "same"),
     "ids": ("unknown", "differ", "one agrees", "two agree"),
 }
+# Fellegi and Sunter's model takes comparisons as independent, given whether a pair matches. Where they are
+# not, a comparison has levels of its own for each case of the other, and its shares add up to 1 in each case:
+# of titles that are only similar, those of one album are mostly its other tracks, and the year of an album
+# says nothing once the album is the same.
+CASES: dict[str, tuple[tuple[int, ...], ...]] = {
+    "album": ((1, 2, 3, 4), (5, 6, 7, 8)),
+    "year": ((1, 2, 3), (4, 5)),
+}
+# The levels at which a comparison says 'the same'.
+SAME = {"album": (2, 3, 4, 5, 7, 8), "year": (3, 5), "length": (3, 4), "language": (2,)}
 SAME_NAME = LEVELS["name"].index("same title and artist")
 APART = -1  # the level of names that cannot be one song's
-# The least similarities: of titles (two), of the words of artist and title, of artists, and of one artist
-# among many credits, whose name has a least number of letters.
+_AT = LEVELS["name"].index
+_SIMILAR = tuple(map(_AT, ("like title, no artist", "like title and artist", "near title and artist",
+                           "near title, shared artist", "same words")))  # fmt: skip
+_BY_TRACK = tuple(map(_AT, ("other title, same track", "no title, same track", "no names, same track")))
+# The least similarities: of titles (two), of the words of artist and title, of artists, of what stands beside
+# a title and an album or artist, and of one artist among many credits, whose name has a least number of
+# letters.
 _NEAR, _ALIKE, _SAME_WORDS = 0.88, 0.75, 0.93
-_LIKE_ARTIST, _LIKE_PERSON, _WHOLE_NAME = 0.8, 0.88, 8
+_LIKE_ARTIST, _EXPLAINED = 0.8, 0.8
+_LIKE_PERSON, _WHOLE_NAME = 0.88, 8
 
 Side = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # the values of a field in both records of each pair
 Sides = dict[str, Side]
 Places = npt.NDArray[np.int64]
-NAME_FIELDS = (*(field for field in Name._fields if field != "title"), "album")
-FIELDS = (*NAME_FIELDS, "common_title", "year", "duration_s", "language", *IDS)
+NAME_FIELDS = (
+    *(field for field in Name._fields if field != "title"),
+    *("album", "album_version", "track_number", "duration_s", "year"),
+)
+FIELDS = (*NAME_FIELDS, "common_title", "language", *IDS)
 
 
 def sides_of(rows: pd.DataFrame, fields: Iterable[str], a: Places, b: Places) -> Sides:
@@ -70,15 +101,17 @@ def compare_sides(sides: Sides, settings: DedupeSettings) -> pd.DataFrame:
     versions or numbers; with unit `recording` other lengths, too) have that as the level of their name.
     """
     seconds, years = _gaps(sides["duration_s"]), _gaps(sides["year"])
-    names = _name_levels(sides, settings)
+    extended = _extended_titles(sides)
+    places = _places(sides, extended)
+    names = _name_levels(sides, extended, places, settings)
     if settings.unit == "recording":
         names = np.where(seconds > settings.max_length_gap_s, APART, names)
     return pd.DataFrame(
         {
             "name": names,
-            "album": _album_levels(*sides["album"]),
-            "year": _gap_levels(years, near=2, same=0),
-            "length": _gap_levels(seconds, near=10, same=2),
+            "album": _album_levels(places, names),
+            "year": _year_levels(years, places),
+            "length": _gap_levels(seconds, near=10, same=2) + (seconds < 1),
             "language": _text_levels(*sides["language"]),
             "ids": _id_levels(sides),
         },
@@ -100,8 +133,35 @@ def _text_levels(left: npt.NDArray[Any], right: npt.NDArray[Any], alike: Any = F
     return np.select([(left == "") | (right == ""), (left == right) | alike], [0, 2], 1)
 
 
-def _album_levels(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return _text_levels(left, right, alike=_ratios(left, right) >= _NEAR)
+class Whereabouts(NamedTuple):
+    """What is known of the places of two records: whether the album and the track number are the same."""
+
+    album: npt.NDArray[Any]  # 0 unknown, 1 differs, 2 same
+    track: npt.NDArray[Any]
+    length: npt.NDArray[Any]
+
+
+def _places(sides: Sides, extended: Extended) -> Whereabouts:
+    albums = _text_levels(*sides["album"], alike=_ratios(*sides["album"]) >= _NEAR)
+    albums = np.where(extended.by_album, 2, albums)
+    tracks = _gap_levels(_gaps(sides["track_number"]), near=-1, same=0)
+    lengths = _gap_levels(_gaps(sides["duration_s"]), near=-1, same=2)
+    return Whereabouts(albums, np.minimum(tracks, 2), np.minimum(lengths, 2))
+
+
+def _album_levels(places: Whereabouts, names: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The level of the album; what the level of the name is made of counts no second time."""
+    same = np.array(["same", "same, other track", "same, same track"])[places.track]
+    texts = np.select([places.album == 0, places.album == 1], ["unknown", "differs"], same)
+    similar = np.isin(names, _SIMILAR) & (places.album > 0)
+    texts = np.where(similar, np.char.add(texts, ", like title"), texts)
+    levels = np.array([LEVELS["album"].index(text) for text in texts], dtype=int)
+    return np.where(np.isin(names, _BY_TRACK), 0, levels)
+
+
+def _year_levels(years: npt.NDArray[Any], places: Whereabouts) -> npt.NDArray[Any]:
+    levels = _gap_levels(years, near=2, same=0)
+    return np.where((places.album == 2) & (levels > 0), np.where(levels == 3, 5, 4), levels)
 
 
 def _id_levels(sides: Sides) -> npt.NDArray[Any]:
@@ -110,22 +170,27 @@ def _id_levels(sides: Sides) -> npt.NDArray[Any]:
     return np.select([~given.any(axis=0), agree >= 2, agree == 1], [0, 3, 2], 1)
 
 
-def _name_levels(sides: Sides, settings: DedupeSettings) -> npt.NDArray[Any]:
-    same_title = _same_titles(sides)
-    titles = np.maximum(_ratios(*sides["key"]), _ratios(*sides["sound"]))
+def _name_levels(
+    sides: Sides, extended: Extended, places: Whereabouts, settings: DedupeSettings
+) -> npt.NDArray[Any]:
+    same_title = _same_titles(sides) | (extended.ratio == 1)
+    titles = np.maximum.reduce([_ratios(*sides["key"]), _ratios(*sides["sound"]), extended.ratio])
     titles = np.where(same_title, 1.0, titles)
+    reordered = _reordered(sides) & ~((places.album == 2) & (places.length == 2))
     near, alike = titles >= _NEAR, (titles >= _ALIKE) | _subtitles(sides)
+    near, alike = near & ~reordered, alike & ~reordered
     artists = _artist_agreement(sides)
     unknown, like, shared, same = (artists == degree for degree in (1, 2, 3, 4))
     one_unknown = (sides["artist"][0] == "") ^ (sides["artist"][1] == "")
     bags = _ratios(*sides["bag"])
     mixed = ~(same | like | unknown) | (unknown & one_unknown)
-    same_words = (mixed & (bags >= _SAME_WORDS)) | (unknown & (bags == 1) & ~same_title)
-    generic = [squash(normalize_title(title)) for title in settings.generic_titles]
-    is_generic = np.isin(sides["key"][0], generic)
+    lost = (sides["key"][0] == "") | (sides["key"][1] == "")
+    same_words = ((mixed & (bags >= _SAME_WORDS)) | (unknown & (bags == 1) & ~same_title)) & ~lost
+    is_generic = np.isin(_without_digits(sides["key"][0]), _generic_keys(settings))
     common = is_generic | np.logical_and(*(side.astype(bool) for side in sides["common_title"]))
-    lengths = np.minimum(*(np.char.str_len(key.astype(str)) for key in sides["key"]))
+    lengths = np.minimum(*map(_lengths, sides["key"]))
     long = lengths >= settings.long_title
+    one_track = _one_track(places) & ((artists > 1) | ((artists == 1) & (places.album == 2)))
     ways = {
         "same title and artist": same_title & same,
         "same title, shared artist": same_title & shared,
@@ -140,10 +205,116 @@ def _name_levels(sides: Sides, settings: DedupeSettings) -> npt.NDArray[Any]:
         "like title, no artist": near & unknown & (lengths >= settings.short_title),
         "title, other artist": same_title,
     }
-    at = LEVELS["name"].index
-    levels = np.select(list(ways.values()), [at(way) for way in ways], APART)
-    levels = np.where(is_generic, np.minimum(levels, at("common title, no artist")), levels)
-    return np.where(_differ(sides), APART, levels)
+    levels = np.select(list(ways.values()), [_AT(way) for way in ways], APART)
+    levels = np.where(is_generic, np.minimum(levels, _AT("common title, no artist")), levels)
+    levels = np.where(_differ(sides, extended), APART, levels)
+    apart = (levels == APART) & one_track
+    other = apart & (places.album == 2) & (places.length == 2)
+    levels = np.where(other, _AT("other title, same track"), levels)
+    levels = np.where(apart & _says_little(sides), _AT("no title, same track"), levels)
+    return np.where(_nameless_track(sides, places), _AT("no names, same track"), levels)
+
+
+def _nameless_track(sides: Sides, places: Whereabouts) -> npt.NDArray[Any]:
+    """One record has no name at all, and all numbers agree."""
+    (artist_a, artist_b), (title_a, title_b) = sides["artist"], sides["key"]
+    nameless = ((artist_a == "") & (title_a == "")) | ((artist_b == "") & (title_b == ""))
+    numbers = (places.track == 2) & (places.length == 2) & (_gaps(sides["year"]) == 0)
+    return np.asarray(nameless & numbers & (places.album != 1))
+
+
+def _one_track(places: Whereabouts) -> npt.NDArray[Any]:
+    """One track by its number and its album or, where an album is missing, its length."""
+    album, track, length = places
+    return np.asarray((track == 2) & (length != 1) & ((album == 2) | ((album == 0) & (length == 2))))
+
+
+def _says_little(sides: Sides) -> npt.NDArray[Any]:
+    """One of the titles is missing or cut, or another field is in its place: the album, the track number."""
+    rows = zip(*sides["key"], *sides["album"], *sides["track_number"], strict=True)
+    return np.array(
+        [
+            not a
+            or not b
+            or a.startswith(b)
+            or b.startswith(a)
+            or _is_field(a, album_b, track_b)
+            or _is_field(b, album_a, track_a)
+            for a, b, album_a, album_b, track_a, track_b in rows
+        ],
+        dtype=bool,
+    )
+
+
+def _is_field(key: str, album: str, track: float) -> bool:
+    if key.isdecimal():
+        return float(key) == track
+    return bool(album) and fuzz.ratio(key, album.replace(" ", "")) >= 100 * _EXPLAINED
+
+
+@lru_cache
+def _generic(titles: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(squash(normalize_title(title)) for title in titles)
+
+
+def _generic_keys(settings: DedupeSettings) -> list[str]:
+    return list(_generic(tuple(settings.generic_titles)))
+
+
+def _without_digits(keys: npt.NDArray[Any]) -> list[str]:
+    """'track01' says as little as 'track'."""
+    return [key.rstrip("0123456789") or key for key in keys]
+
+
+class Extended(NamedTuple):
+    """Titles with more in them than the title: a name that another field of either record holds.
+
+    ratio    the similarity of the titles without it; 0 where a title is not extended so
+    by_album whether it is an album
+    numbers  whether the titles without it have the same numbers
+    """
+
+    ratio: npt.NDArray[Any]
+    by_album: npt.NDArray[Any]
+    numbers: npt.NDArray[Any]
+
+
+def _extended_titles(sides: Sides) -> Extended:
+    (keys_a, keys_b), (albums_a, albums_b), (artists_a, artists_b) = (
+        sides[name] for name in ("key", "album", "artist")
+    )
+    more = np.abs(_lengths(keys_a) - _lengths(keys_b))
+    names = np.array([_lengths(names) for names in (albums_a, albums_b, artists_a, artists_b)])
+    # a name that explains what is more has nearly as many letters; spaces are between them
+    may = ((more > 1) & (names > 1) & (names >= 0.6 * more) & (names <= 2 * more)).any(axis=0)
+    extended = Extended(np.zeros(len(more)), *np.zeros((2, len(more)), dtype=bool))
+    for i in np.flatnonzero(may):
+        found = _extended(keys_a[i], keys_b[i], albums_a[i], albums_b[i], artists_a[i], artists_b[i])
+        extended.ratio[i], extended.by_album[i], extended.numbers[i] = found
+    return extended
+
+
+def _lengths(texts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    return np.fromiter(map(len, texts), np.int64, len(texts))
+
+
+def _extended(
+    key_a: str, key_b: str, album_a: str, album_b: str, artist_a: str, artist_b: str
+) -> tuple[float, bool, bool]:
+    """One key is the other with an album or artist before or after it, written without spaces."""
+    short, long = sorted((key_a, key_b), key=len)
+    more = len(long) - len(short)
+    if len(short) < 2:
+        return 0.0, False, False
+    for rest, title in ((long[-more:], long[:-more]), (long[:more], long[more:])):
+        ratio = fuzz.ratio(title, short) / 100
+        if ratio < _NEAR:
+            continue
+        numbers = _NUMBERS.findall(title) == _NUMBERS.findall(short)
+        for name, is_album in ((album_a, True), (album_b, True), (artist_a, False), (artist_b, False)):
+            if name and fuzz.ratio(name.replace(" ", ""), rest) >= 100 * _EXPLAINED:
+                return ratio, is_album, numbers
+    return 0.0, False, False
 
 
 def may_be_one_song(sides: Sides, near: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -153,19 +324,24 @@ def may_be_one_song(sides: Sides, near: npt.NDArray[Any]) -> npt.NDArray[Any]:
     different artists can only be one by their ids; such pairs count where `near`, because the weights of
     all other pairs are learned from them.
     """
-    may = ~_differ(sides)
+    extended = _extended_titles(sides)
+    may = ~_differ(sides, extended)
     left = _only(sides, may)
     same = _same_titles(left) | (_ratios(*left["bag"], least=_SAME_WORDS) > 0)
     alike = ~same & (
         _subtitles(left)
         | (_ratios(*left["key"], least=_ALIKE) > 0)
         | (_ratios(*left["sound"], least=_ALIKE) > 0)
+        | (extended.ratio[may] > 0)
     )
     alike[alike] = _artist_agreement(_only(left, alike)) > 0
     far = same & ~near[may]
     same[far] = _artist_agreement(_only(left, far)) > 0
     may[may] = same | alike
-    return may
+    places = _places(sides, extended)
+    one_track = ~may & _one_track(places)
+    one_track[one_track] = _artist_agreement(_only(sides, one_track)) > 0
+    return np.asarray(may | one_track | _nameless_track(sides, places))
 
 
 def _only(sides: Sides, which: npt.NDArray[Any]) -> Sides:
@@ -177,22 +353,50 @@ def _same_titles(sides: Sides) -> npt.NDArray[Any]:
     return np.asarray(same & (sides["key"][0] != "") & (sides["key"][1] != ""))
 
 
+def _reordered(sides: Sides) -> npt.NDArray[Any]:
+    """The titles have the same words in another order: 'Is This Love' and 'This Is Love' are two songs."""
+    return np.asarray((sides["words"][0] == sides["words"][1]) & (sides["key"][0] != sides["key"][1]))
+
+
 def _subtitles(sides: Sides) -> npt.NDArray[Any]:
     """One title has a subtitle, and the titles are the same without it."""
     (core_a, core_b), (key_a, key_b) = sides["core"], sides["key"]
-    either = (core_a != "") & ((core_a == key_b) | (core_a == core_b))
-    return np.asarray(either | ((core_b != "") & (core_b == key_a)))
+    return np.asarray(((core_a != "") & (core_a == key_b)) | ((core_b != "") & (core_b == key_a)))
 
 
-def _differ(sides: Sides) -> npt.NDArray[Any]:
-    """The records are of two songs: their versions, their numbers or their remixes differ."""
+def _differ(sides: Sides, extended: Extended) -> npt.NDArray[Any]:
+    """The records are of two songs: their versions, numbers, remixes or subtitles differ."""
     version_a, version_b = sides["version"]
     detail_a, detail_b = sides["detail"]
     same_words = (sides["whole"][0] == sides["whole"][1]) | (sides["bag"][0] == sides["bag"][1])
-    numbers_differ = sides["numbers"][0] != sides["numbers"][1]
-    details_differ = (version_a != "") & (_ratios(detail_a, detail_b) < _ALIKE)
-    versions_differ = ((version_a != version_b) | details_differ) & ~same_words
-    return np.asarray(versions_differ | numbers_differ)
+    numbers_differ = (sides["numbers"][0] != sides["numbers"][1]) & ~extended.numbers
+    cut_a, cut_b = sides["cut"]
+    numbers_differ |= (cut_a != "") & (cut_b != "") & (cut_a != cut_b)
+    both_named = (version_a != "") & (version_b != "")
+    details_differ = both_named & (_ratios(detail_a, detail_b) < _ALIKE)
+    versions_differ = ((version_a != version_b) & ~_same_by_album(sides)) | details_differ
+    versions_differ &= ~same_words
+    core_a, core_b = sides["core"]
+    subtitles_differ = (core_a != "") & (core_a == core_b) & (_ratios(*sides["key"]) < _NEAR)
+    albums_differ = _album_versions_differ(sides)
+    differ = versions_differ | numbers_differ | subtitles_differ | albums_differ
+    return np.asarray(differ & (sides["key"][0] != "") & (sides["key"][1] != ""))  # a lost title says nothing
+
+
+def _same_by_album(sides: Sides) -> npt.NDArray[Any]:
+    """The version that one title names is that of the other's album: 'River (Live)' and 'River' on 'Live'."""
+    (version_a, version_b), (album_a, album_b) = sides["version"], sides["album_version"]
+    return np.asarray(
+        ((version_a == "") & (album_a == version_b)) | ((version_b == "") & (album_b == version_a))
+    )
+
+
+def _album_versions_differ(sides: Sides) -> npt.NDArray[Any]:
+    """The album of one record makes it another version, and the length is not the same."""
+    unlike = (sides["album_version"][0] != sides["album_version"][1]) & (sides["version"][0] == "")
+    both = unlike & (sides["version"][1] == "") & (sides["album"][0] != "") & (sides["album"][1] != "")
+    gaps = _gaps(sides["duration_s"])
+    return np.asarray(both & ~(gaps <= 2) & (_ratios(*sides["album"]) < _NEAR))
 
 
 def _artist_agreement(sides: Sides) -> npt.NDArray[Any]:

@@ -13,9 +13,9 @@ from pyspark.sql import functions as F
 
 from songmood.settings import DedupeSettings
 from songmood.steps.dedupe.block import candidate_pairs
-from songmood.steps.dedupe.compare import APART, FIELDS, IDS, LEVELS, compare_sides
+from songmood.steps.dedupe.compare import APART, FIELDS, IDS, LEVELS, SAME, compare_sides
 from songmood.steps.dedupe.group import hold_together, iterate_groups
-from songmood.steps.dedupe.named import name_songs
+from songmood.steps.dedupe.named import compared_names, songs_with_artists
 from songmood.steps.dedupe.weights import Weights, fit_weights
 from songmood.tables import DEDUPED, DUPLICATE_PAIRS, DUPLICATES, SONG_RECORDS
 
@@ -50,10 +50,12 @@ def iterate_duplicates(songs: DataFrame, settings: DedupeSettings) -> Duplicates
     With unit `song`, the same artist and title is the same song, unless the title is generic ('Intro').
     All other pairs are weighed, and a pair with a similarity of at least `dedupe.threshold` is linked.
     """
-    named = name_songs(songs, settings).persist(StorageLevel.DISK_ONLY)
+    read = songs_with_artists(songs, settings).persist(StorageLevel.DISK_ONLY)
+    named = compared_names(read, settings).persist(StorageLevel.DISK_ONLY)
     candidates = candidate_pairs(named, settings)
     pairs = candidates.pairs.persist(StorageLevel.DISK_ONLY)
     weights = fit_weights(pairs, settings)
+    read.unpersist()
     linked = pairs.where(weights.similarity() >= settings.threshold)
     links = linked.select(F.col("song_id_b").alias("song_id"), F.col("song_id_a").alias("linked_id"))
     # a checkpoint: plans that are built on the groups stay small
@@ -134,9 +136,7 @@ def _compare_batches(batches: Iterator[pd.DataFrame], settings: DedupeSettings) 
 def match_reason() -> Column:
     """The evidence for a pair: the level of its names, and the other comparisons that agree."""
     agreeing = [
-        F.when(F.col(name) == len(levels) - 1, f"same {name}")
-        for name, levels in LEVELS.items()
-        if name not in ("name", "ids")
+        F.when(F.col(comparison).isin(*levels), f"same {comparison}") for comparison, levels in SAME.items()
     ]
     ids = F.when(F.col("ids") == 2, "one id agrees").when(F.col("ids") == 3, "two ids agree")
     return F.concat_ws("; ", level_in_words("name"), *agreeing, ids)

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
 from songmood.settings import DedupeSettings
-from songmood.steps.dedupe.compare import FIELDS, compare_sides, sides_of
+from songmood.steps.dedupe.compare import APART, FIELDS, compare_sides, sides_of
 from songmood.steps.dedupe.weights import Array, Weights
 
 
@@ -127,7 +127,10 @@ def _split_components(rows: pd.DataFrame, weights: Weights, settings: DedupeSett
         np.concatenate([start + pair[side] for start, pair in zip(starts, pairs, strict=True)])
         for side in (0, 1)
     )
-    distances: Array = 1 - weights.similarities(compare_sides(sides_of(rows, FIELDS, a, b), settings))
+    levels = compare_sides(sides_of(rows, FIELDS, a, b), settings)
+    distances: Array = 1 - weights.similarities(levels)
+    if settings.unit == "recording":  # other lengths weigh more than names that are the same
+        distances = np.where(levels["name"] == APART, 2.0, distances)
     ends = np.cumsum([len(pair[0]) for pair in pairs])
     songs = rows["song_id"].to_list()
     groups: list[str] = []

@@ -1,4 +1,8 @@
-"""The table of names to compare: the names of each record (parse.py), and what else is compared."""
+"""The table of names to compare: the names of each record (parse.py), and what else is compared.
+
+A record often has a name in the wrong field: the artist or the album in the title, every value one field
+too far. Which text is an artist or an album is learned from the corpus: another record has it in that field.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +10,63 @@ from collections.abc import Iterator
 from functools import partial
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import pandas_udf
-from pyspark.sql.types import ArrayType, StringType, StructField, StructType
+from pyspark.sql.types import StringType, StructField, StructType
 
-from songmood.names.normalize import normalize_artist, normalize_title, normalized_artist
+from songmood.corpus.lengths import LengthUnits, read_seconds
+from songmood.corpus.values import read_track_number
+from songmood.names.normalize import mapped, normalize_artist, normalized_artist
+from songmood.names.words import LOST
 from songmood.settings import DedupeSettings
-from songmood.steps.dedupe.parse import Name, parse_name, possible_artists
+from songmood.steps.dedupe.parse import (
+    Name,
+    album_name,
+    album_version,
+    names_beside_album,
+    parse_name,
+    possible_albums,
+    possible_artists,
+)
+
+_IDS = ("isrc", "musicbrainz_id", "spotify_id", "lastfm_id")
+_TEXTS = ("album", "language", *_IDS)
+_WITH_PARTS = r"[-/|~:;(\[{]| by "  # a title that may have another name in it
+_NUMBER_OR_LENGTH = r"^[\d.,:]+( ?(ms|s|sec|m|min)\b[\d. ]*(s|sec)?)?$"
 
 
 def name_songs(songs: DataFrame, settings: DedupeSettings) -> DataFrame:
-    """Songs as names to compare: song_id, the fields of Name, and the other fields of compare.py.
+    """Songs as names to compare: both of the following."""
+    return compared_names(songs_with_artists(songs, settings), settings)
 
-    A song without an artist gets the first part of its title, between dashes, slashes and colons, that is
-    the artist of another song. `common_title` says whether several artists have a title of that name.
-    `album` is '' if it has more than `dedupe.max_album_songs` songs ('Other Songs' is not an album).
-    Texts are never null.
+
+def songs_with_artists(songs: DataFrame, settings: DedupeSettings) -> DataFrame:
+    """The fields of songs that are compared, where songs without an artist have one as far as possible.
+
+    It is the first part of the title, between dashes, slashes and colons, that is the artist of another
+    song. `compared_names` reads it four times, so it is worth keeping.
     """
-    nameless = frozenset(normalize_artist(name) for name in settings.nameless_artists)
-    texts = ("album", "language", "isrc", "musicbrainz_id", "spotify_id", "lastfm_id")
     rows = songs.select(
         "song_id", "artist", "title", "duration_s", F.col("year").cast("double").alias("year"),
-        *(F.coalesce(name, F.lit("")).alias(name) for name in texts),
+        F.col("track_number").cast("double").alias("track_number"),
+        *(F.coalesce(name, F.lit("")).alias(name) for name in _TEXTS),
     )  # fmt: skip
+    return _with_artists(rows, _nameless(settings))
+
+
+def compared_names(rows: DataFrame, settings: DedupeSettings) -> DataFrame:
+    """Names to compare, of `songs_with_artists`: song_id, the fields of Name, the other fields of compare.py.
+
+    What stands after the title and is an album of the same artist, or of a song of that title, is the
+    song's album. `common_title` says whether several artists have a title of that name. `album` is '' if
+    it has more than `dedupe.max_album_songs` songs ('Other Songs' is not an album). Texts are never null.
+    """
     names = [StructField(name, StringType()) for name in Name._fields]
     kept = [field for field in rows.schema.fields if field.name not in ("artist", "title")]
-    rows = rows.join(_artists_in_titles(rows, nameless), "song_id", "left")
-    named = rows.withColumn("artist", F.coalesce("found", "artist")).mapInPandas(
-        partial(_parse_batches, nameless=nameless), StructType([*names, *kept])
+    version = StructField("album_version", StringType())
+    rows = rows.join(_albums_in_titles(rows), "song_id", "left").fillna("", "found_album")
+    named = rows.mapInPandas(
+        partial(_parse_batches, nameless=_nameless(settings)), StructType([*names, *kept, version])
     )
     of_title, artist = Window.partitionBy("key"), F.nullif("artist", F.lit(""))
     several = F.min(artist).over(of_title) < F.max(artist).over(of_title)
@@ -45,31 +77,92 @@ def name_songs(songs: DataFrame, settings: DedupeSettings) -> DataFrame:
     return named.withColumns({"common_title": F.coalesce(several, F.lit(False)), "album": album})
 
 
-def _artists_in_titles(songs: DataFrame, nameless: frozenset[str]) -> DataFrame:
-    """song_id and the artist `found` in the title, for songs that name none and whose title names one."""
-    artists = songs.select("artist").distinct().withColumn("name", normalized_artist(F.col("artist")))
-    is_name = (F.col("name") != "") & ~F.col("name").isin(*nameless)
-    unnamed = artists.where(~is_name).select(F.col("artist").alias("no_name"))
-    titles = songs.join(unnamed, F.col("artist").eqNullSafe(F.col("no_name"))).select("song_id", "title")
+def _nameless(settings: DedupeSettings) -> frozenset[str]:
+    return frozenset(LOST).union(normalize_artist(name) for name in settings.nameless_artists)
 
-    def parts(titles: pd.Series) -> pd.Series:
-        return titles.map(possible_artists)
 
-    split: Column = pandas_udf(parts, ArrayType(StringType()))(F.col("title"))  # type: ignore[call-overload]
-    possible = titles.select("song_id", F.posexplode(split).alias("place", "name"))
-    names = artists.where(is_name).select("name").distinct()
-    return possible.join(names, "name").groupBy("song_id").agg(F.min_by("name", "place").alias("found"))
+def _with_artists(songs: DataFrame, nameless: frozenset[str]) -> DataFrame:
+    """The songs, in which those without an artist have the one that their title or album names.
+
+    A number or a length is an artist only if several songs have it. Where one song has it and the album is
+    the artist of another song, every value of the song stands one field too early.
+    """
+    artists = songs.groupBy("artist").agg(F.count("*").alias("songs"))
+    is_value = F.coalesce(F.col("artist").rlike(_NUMBER_OR_LENGTH) & (F.col("songs") == 1), F.lit(False))
+    is_name = (F.col("name") != "") & ~F.col("name").isin(*nameless) & ~is_value
+    artists = artists.withColumn("name", normalized_artist(F.col("artist"))).select(
+        F.col("artist").alias("by"), "name", is_value.alias("is_value"), is_name.alias("is_name")
+    )
+    unnamed = artists.where("NOT is_name").drop("name", "is_name")
+    parts = mapped(possible_artists, F.col("title"), kind="array<string>")
+    album = F.when(F.col("is_value"), normalized_artist(F.col("album")))
+    without = songs.join(unnamed, F.col("artist").eqNullSafe(F.col("by")))
+    without = without.select("song_id", parts.alias("parts"), album.alias("album_artist"))
+    possible = without.select(
+        "song_id", F.size("parts").alias("parts"),
+        F.posexplode(F.array_append("parts", F.col("album_artist"))).alias("place", "name"),
+    )  # fmt: skip
+    names = artists.where("is_name").select("name").distinct()
+    first = F.struct(F.col("name").alias("artist"), (F.col("place") == F.col("parts")).alias("early"))
+    found = possible.join(names, "name").groupBy("song_id").agg(F.min_by(first, "place").alias("found"))
+    units = [F.lit(value).alias(name) for name, value in LengthUnits()._asdict().items()]
+    moved = {
+        "title": F.lit(None),
+        "album": F.lit(""),
+        "duration_s": read_seconds("artist", F.struct(*units)),
+        "track_number": read_track_number("title").cast("double"),
+    }
+    early = F.coalesce("found.early", F.lit(False))
+    values = {name: F.when(early, value).otherwise(F.col(name)) for name, value in moved.items()}
+    values["artist"] = F.coalesce("found.artist", "artist")
+    return songs.join(found, "song_id", "left").withColumns(values).drop("found")
+
+
+def _albums_in_titles(songs: DataFrame) -> DataFrame:
+    """song_id and the `found_album` in the title, for songs whose title has an album of the corpus after it.
+
+    The album has another song that is by the same artist or has the title before it.
+    """
+    titles = songs.where(F.col("title").rlike(_WITH_PARTS)).select("song_id", "artist", "title")
+    titles = titles.mapInPandas(
+        partial(_album_batches), "song_id string, place int, name string, beside string"
+    )
+    albums = songs.select("album").distinct().withColumn("name", mapped(album_name, F.col("album")))
+    albums = albums.join(titles.select("name").distinct(), "name")
+    beside = mapped(names_beside_album, F.col("artist"), F.col("title"), kind="array<string>")
+    known = songs.join(albums, "album").select("name", F.explode(beside).alias("beside")).distinct()
+    found = titles.join(known, ["name", "beside"])
+    return found.groupBy("song_id").agg(F.min_by("name", "place").alias("found_album"))
+
+
+def _album_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """For each name that may be an album, by its place in the title, the names that may be beside it."""
+    for songs in batches:
+        rows = [
+            (song, place, album, beside)
+            for song, artist, title in songs.itertuples(index=False)
+            for place, (before, album) in enumerate(possible_albums(title))
+            for beside in (normalize_artist(artist), before)
+            if beside
+        ]
+        yield pd.DataFrame(rows, columns=["song_id", "place", "name", "beside"])
 
 
 def _parse_batches(batches: Iterator[pd.DataFrame], nameless: frozenset[str]) -> Iterator[pd.DataFrame]:
     for rows in batches:
+        albums = rows["album"].map(album_name)
+        fields = zip(
+            rows["artist"], rows["title"], albums, rows["found_album"], rows["track_number"], strict=True
+        )
         names = [
-            parse_name(artist, title, nameless, album)
-            for artist, title, album in zip(rows["artist"], rows["title"], rows["album"], strict=True)
+            parse_name(artist, title, nameless, (album, found), track)
+            for artist, title, album, found, track in fields
         ]
         parsed = pd.DataFrame(names, columns=Name._fields, index=rows.index)
-        albums = [
-            normalize_title(album).removeprefix(f"{name.artist} ") if name.artist else normalize_title(album)
-            for album, name in zip(rows["album"], names, strict=True)
-        ]
-        yield pd.concat([parsed, rows.drop(columns=["artist", "title"]).assign(album=albums)], axis=1)
+        albums = albums.where(albums != "", rows["found_album"])
+        by_artist = zip(albums, names, strict=True)
+        albums = pd.Series(
+            [album.removeprefix(f"{name.artist} ") for album, name in by_artist], index=rows.index
+        )
+        kept = rows.drop(columns=["artist", "title", "found_album"])
+        yield pd.concat([parsed, kept.assign(album=albums, album_version=albums.map(album_version))], axis=1)

@@ -21,7 +21,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from songmood.settings import DedupeSettings
-from songmood.steps.dedupe.compare import APART, LEVELS, SAME_NAME
+from songmood.steps.dedupe.compare import APART, CASES, LEVELS, SAME_NAME
 
 Array = npt.NDArray[np.float64]
 Shares = dict[str, Array]
@@ -30,12 +30,15 @@ Shares = dict[str, Array]
 # among matches and among non-matches, in the order of LEVELS ('unknown' has none).
 _START: dict[str, tuple[list[float], list[float]]] = {
     "name": (
-        [0.003, 0.01, 0.02, 0.05, 0.03, 0.04, 0.03, 0.03, 0.05, 0.05, 0.08, 0.607],
-        [0.40, 0.08, 0.12, 0.20, 0.03, 0.01, 0.03, 0.02, 0.03, 0.02, 0.03, 0.03],
+        [0.003, 0.01, 0.02, 0.05, 0.02, 0.01, 0.005, 0.03, 0.04, 0.03, 0.03, 0.05, 0.05, 0.08, 0.572],
+        [0.40, 0.08, 0.12, 0.18, 0.01, 0.01, 0.005, 0.03, 0.01, 0.03, 0.02, 0.03, 0.02, 0.03, 0.025],
     ),
-    "album": ([0, 0.45, 0.55], [0, 0.97, 0.03]),
-    "year": ([0, 0.35, 0.15, 0.50], [0, 0.83, 0.12, 0.05]),
-    "length": ([0, 0.10, 0.20, 0.70], [0, 0.75, 0.20, 0.05]),
+    "album": (
+        [0, 0.45, 0.05, 0.25, 0.25, 0.02, 0.45, 0.25, 0.28],
+        [0, 0.94, 0.02, 0.03, 0.01, 0.29, 0.50, 0.20, 0.01],
+    ),
+    "year": ([0, 0.35, 0.15, 0.50, 0.04, 0.96], [0, 0.83, 0.12, 0.05, 0.08, 0.92]),
+    "length": ([0, 0.10, 0.20, 0.10, 0.60], [0, 0.75, 0.20, 0.02, 0.03]),
     "language": ([0, 0.05, 0.95], [0, 0.25, 0.75]),
     "ids": ([0, 0.200, 0.300, 0.500], [0, 0.989, 0.010, 0.001]),
 }
@@ -114,7 +117,7 @@ def learn_weights(patterns: pd.DataFrame, settings: DedupeSettings) -> Weights:
         share = (counts @ match + settings.prior_pairs / 2) / (counts.sum() + settings.prior_pairs)
         sides = [
             {
-                name: _shares(patterns[name], counts * part, START[i][name], settings.prior_pairs)
+                name: _shares(name, patterns[name], counts * part, START[i][name], settings.prior_pairs)
                 for name in LEVELS
             }
             for i, part in enumerate((match, 1 - match))
@@ -126,8 +129,12 @@ def learn_weights(patterns: pd.DataFrame, settings: DedupeSettings) -> Weights:
     return weights
 
 
-def _shares(levels: Any, counts: Array, start: Array, prior_pairs: float) -> Array:
+def _shares(comparison: str, levels: Any, counts: Array, start: Array, prior_pairs: float) -> Array:
+    """The share of each level; they add up to 1, or to 1 in each of the comparison's CASES."""
     sums = np.bincount(levels.to_numpy(dtype=int), weights=counts, minlength=len(start)).astype(np.float64)
     sums = np.where(start > 0, sums, 0.0)  # 'unknown' says nothing of either class
-    shares: Array = (sums + prior_pairs * start) / (sums.sum() + prior_pairs)
+    shares: Array = np.zeros(len(start))
+    for case in CASES.get(comparison, (range(len(start)),)):
+        at = [*case]
+        shares[at] = (sums[at] + prior_pairs * start[at]) / (sums[at].sum() + prior_pairs)
     return shares
