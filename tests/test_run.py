@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from zipimport import zipimporter
 
 import pytest
@@ -17,42 +21,20 @@ from pyspark.sql import functions as F
 
 import toy
 from conftest import ROOT
-from songmood.engine.cli import run_command
+from songmood.engine.alive import _machine, keep_alive
 from songmood.engine.errors import UserError, explain
-from songmood.engine.step import Step, step
+from songmood.engine.garbage import prune_warehouse
+from songmood.engine.step import step
+from songmood.engine.store import Store
 from songmood.engine.terminal import set_up_logging
 
-Start = Callable[..., "Ended"]
-
-
-class Ended(NamedTuple):
-    """How a run ended: its exit code and its manifest."""
-
-    code: int
-    manifest: dict[str, Any]
+Start = Callable[..., toy.Ended]
 
 
 @pytest.fixture
 def start(spark: SparkSession, tmp_path: Path) -> Start:
-    """Runs the toy pipeline, or some of its steps, with settings of toy.BASE replaced."""
-    base = tmp_path / "base.yaml"
-    base.write_text(toy.BASE)
-
-    def run(
-        *single: str,
-        options: Sequence[str] = (),
-        only: str | None = None,
-        steps: Sequence[Step[..., Any]] = toy.STEPS,
-    ) -> Ended:
-        toy.done.clear()
-        run_id = f"run-{len(list(tmp_path.glob('w/runs/*')))}"
-        sets = [part for setting in (f"warehouse={tmp_path}/w", *single) for part in ("--set", setting)]
-        arguments = ["--run-id", run_id, *sets, *options]
-        code = run_command(toy.make_pipeline(steps), only, arguments, base)
-        manifest = tmp_path / "w" / "runs" / run_id / "manifest.json"
-        return Ended(code, json.loads(manifest.read_text()) if manifest.exists() else {})
-
-    return run
+    """Runs the toy pipeline, as toy.start says."""
+    return partial(toy.start, tmp_path)
 
 
 def test_a_run_writes_tables_models_files_and_publishes(start: Start, tmp_path: Path) -> None:
@@ -170,8 +152,8 @@ def test_an_interrupt_is_one_line_and_the_next_run_resumes(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ended = start(steps=(toy.count_numbers, interrupt))
-    assert (ended.code, ended.manifest["state"]) == (130, "failed")
-    assert capsys.readouterr().err == "toy: interrupted: run the same command again to resume\n"
+    assert (ended.code, ended.manifest["state"]) == (130, "interrupted")
+    assert capsys.readouterr().err == "toy: Interrupted. Run the same command again to resume.\n"
     start()
     assert toy.done == ["square", "tell"]
 
@@ -274,3 +256,198 @@ def test_an_importer_of_a_zip_does_not_read_it_anew(tmp_path: Path) -> None:
         zipped.writestr("another.py", "")
     importer.invalidate_caches()
     assert importer.find_spec("another") is None
+
+
+# -- run ids, and runs that were killed -------------------------------------------------------
+
+
+def test_a_run_id_that_exists_is_refused(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = start().manifest
+    assert start(options=["--run-id", "run-0"]).code == 2
+    error = capsys.readouterr().err
+    assert error == f"toy: there is already a run run-0 in file://{tmp_path}/w: choose another --run-id\n"
+    assert json.loads((tmp_path / "w/runs/run-0/manifest.json").read_text()) == before
+    (tmp_path / "w/runs/run-0/manifest.json").unlink()  # its page is still there
+    assert start(options=["--run-id", "run-0"]).code == 2
+    assert [path.name for path in tmp_path.glob("w/runs/run-0/*")] == ["told.txt"]
+
+
+@pytest.mark.parametrize("state", ["failed", "interrupted", "running"])
+def test_a_run_that_did_not_end_well_is_resumed_under_its_id(
+    start: Start, tmp_path: Path, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(options=["--until", "count"])
+    manifest = tmp_path / "w/runs/run-0/manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "state": state}))
+    assert start(options=["--run-id", "run-0"]).code == 0
+    assert toy.done == ["square", "tell"]
+    assert json.loads(manifest.read_text())["state"] == "complete"
+
+
+def test_a_run_id_in_use_is_refused(start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with keep_alive(Store(f"{tmp_path}/w"), "mine"):
+        assert start(options=["--run-id", "mine"]).code == 2
+    assert capsys.readouterr().err == (
+        "toy: run mine is still running: wait until it has ended, or choose another --run-id\n"
+    )
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"tables": 1, "models": {}}'])
+def test_a_damaged_manifest_of_the_same_id_is_named(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    manifest = tmp_path / "w/runs/mine/manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(content)
+    assert start(options=["--run-id", "mine"]).code == 2
+    assert capsys.readouterr().err == (
+        f"toy: file://{manifest} is damaged: restore it, or delete file://{manifest.parent}\n"
+    )
+
+
+def test_a_damaged_pointer_is_replaced_by_publish(start: Start, tmp_path: Path) -> None:
+    start()
+    (tmp_path / "w/current.json").write_text("{")
+    assert start(only="prune").code == 2
+    assert start(only="publish").code == 0
+    assert json.loads((tmp_path / "w/current.json").read_text())["run_id"] == "run-2"
+    assert start(only="prune").code == 0
+
+
+def test_the_next_run_says_which_one_was_killed_and_removes_what_it_left(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warehouse = tmp_path / "w"
+    start(steps=(toy.count_numbers, interrupt))
+    manifest = warehouse / "runs/run-0/manifest.json"  # as kill -9 would have left it
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "state": "running"}))
+    Store(str(warehouse)).write_record(
+        "runs/run-0/alive.json", {"machine": _machine(), "pid": 1, "started": 0}
+    )
+    for place in ("tables/squares", "models"):
+        (warehouse / place / ".writing" / "ab12-cd34" / "_temporary").mkdir(parents=True)
+    capsys.readouterr()
+    assert start().code == 0
+    assert "run run-0 was killed; what it completed is reused" in capsys.readouterr().out
+    assert json.loads(manifest.read_text())["state"] == "interrupted"
+    assert not list(warehouse.glob("**/.writing/*"))
+    assert not list(warehouse.glob("**/alive.json"))
+
+
+def test_prune_after_many_prunes_keeps_all_of_the_published_run(start: Start, tmp_path: Path) -> None:
+    start()
+    (tmp_path / "w/runs/run-0/manifest.json").unlink()
+    for _ in range(4):  # more than store.keep_runs
+        assert start(only="prune").code == 0
+    make_old(tmp_path / "w")
+    assert start(only="prune").code == 0
+    assert start(only="publish").code == 0
+    assert toy.done == []
+
+
+def make_old(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
+@step("square", "runs prune while it works")
+def prune_meanwhile(numbers: DataFrame, store: Store) -> toy.Squared:
+    make_old(Path(str(store.local_root), "tables"))
+    make_old(Path(str(store.local_root), "steps"))
+    prune_warehouse(store, 1)
+    rows = numbers.select("n", F.col("n").alias("square"))
+    left_out = numbers.limit(0).select(F.lit("square").alias("step"), "n", F.lit("").alias("reason"))
+    return toy.Squared(rows, left_out, None)
+
+
+def test_prune_beside_a_run_leaves_alone_what_that_run_reads(start: Start, tmp_path: Path) -> None:
+    start(options=["--until", "count"])
+    make_old(tmp_path / "w")
+    start("count.upto=3")  # newer, so that the run's tables hang on its being alive
+    ended = start(steps=(toy.count_numbers, prune_meanwhile))
+    assert (ended.code, ended.manifest["steps"][1]["tables"]["squares"]["rows"]) == (0, 5)
+
+
+# -- errors before there is a run ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("file", "File exists"),
+        ("file/below", "Not a directory"),
+        ("x" * 300, "File name too long"),
+        ("y/" * 3000, "File name too long"),
+        ("/dev/null/w", "Not a directory"),
+    ],
+)
+def test_a_warehouse_that_cannot_be_is_one_line(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str, reason: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    ended = start(f"warehouse={tmp_path / place}")
+    error = capsys.readouterr().err
+    assert (ended.code, toy.done) == (2, [])
+    assert error.startswith(f"toy: cannot write to the warehouse file://{tmp_path / place}".rstrip("/"))
+    assert f"({reason}): set paths.warehouse to a folder that you can write to" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("fault", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT])
+def test_a_warehouse_that_cannot_be_written_is_one_line(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: int
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(fault, "of some library, with a path")
+
+    monkeypatch.setattr(Store, "write_text", refuse)
+    assert start().code == 2
+    error = capsys.readouterr().err
+    assert f"({os.strerror(fault)}): set paths.warehouse" in error
+    assert error.count("\n") == 1
+
+
+def test_a_warehouse_that_fills_up_is_one_line_without_a_hint_at_what_is_not_there(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Store, "write_json", refuse)
+    monkeypatch.setattr("songmood.engine.cli.Run.go", refuse)
+    monkeypatch.setattr(Store, "write_text", refuse)
+    monkeypatch.setattr(Store, "check_writable", lambda _: None)
+    monkeypatch.setattr("songmood.engine.cli.keep_alive", lambda *_: nullcontext())
+    assert start().code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("toy: the disk is full: free some space")
+    assert "error.txt" not in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "shown"),
+    [
+        (RuntimeError("java.io.IOException: No space left on device\n\tat java.base"), "the disk is full"),
+        (Exception("An error occurred while calling None.x.\n: java.lang.A: a secret\n\tat org"), "a secret"),
+        (FileNotFoundError(2, "No such file or directory", "spark"), "No such file or directory"),
+    ],
+)
+def test_a_spark_that_does_not_start_is_one_line(
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fault: Exception,
+    shown: str,
+) -> None:
+    def fail(_: Any) -> None:
+        raise fault
+
+    monkeypatch.setattr("pyspark.sql.SparkSession.Builder.getOrCreate", fail)
+    assert start().code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("toy: Spark does not start: ")
+    assert shown in error
+    assert error.count("\n") == 1

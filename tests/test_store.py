@@ -1,9 +1,7 @@
 import json
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -131,13 +129,54 @@ def test_distinct_values_are_counted_where_a_table_asks(
     assert (written.rows, written.distinct) == (3, 2)
 
 
-def test_a_step_is_complete_while_its_tables_are_there(spark: SparkSession, store: Store) -> None:
+def test_a_damaged_table_is_replaced_and_set_aside(spark: SparkSession, store: Store) -> None:
     written = store.write(duplicates(spark, ("b", "a", 1.0, "exact")), DUPLICATES, "f1", "dedupe")
-    assert store.step_record("dedupe", "f1") is None
-    store.complete_step("dedupe", "f1", {"tables": {"duplicates": {"path": written.path}}, "models": {}})
-    assert store.step_record("dedupe", "f1") is not None
-    os.rename(f"{store.local_root}/{written.path}", f"{store.local_root}/elsewhere")
-    assert store.step_record("dedupe", "f1") is None
+    folder = Path(f"{store.local_root}/{written.path}")
+    assert store.damage(written.path, whole=True) is None
+    next(folder.glob("*.parquet")).write_bytes(b"")
+    damage = store.damage(written.path)
+    assert damage is not None
+    assert damage.startswith("tables/duplicates/f1 has 0 bytes of part-")
+    again = store.write(duplicates(spark, ("z", "a", 1.0, "exact")), DUPLICATES, "f1", "dedupe")
+    assert store.damage(again.path, whole=True) is None
+    assert [row.song_id for row in store.read(spark, DUPLICATES, again.path).collect()] == ["z"]
+    assert len(list(folder.parent.glob(".damaged/f1-*"))) == 1
+
+
+def test_what_is_in_the_place_of_a_table_or_model_is_set_aside(spark: SparkSession, store: Store) -> None:
+    store.write_text("tables/duplicates/f1", "a file")
+    written = store.write(duplicates(spark, ("b", "a", 1.0, "exact")), DUPLICATES, "f1", "dedupe")
+    assert store.damage(written.path, whole=True) is None
+    model = Path(f"{store.local_root}/scratch")
+    model.mkdir()
+    (model / "mood.json").write_text("{}")
+    store.write_text("models/mood-f1/half", "a model without a seal")
+    store.write_folder(model, "models/mood-f1")
+    assert store.files("models/mood-f1") == ["_seal", "mood.json"]
+    assert store.damage("models/mood-f1", whole=True) is None
+
+
+def test_the_counts_of_a_kept_table_are_its_own(spark: SparkSession, store: Store) -> None:
+    first = store.write(duplicates(spark, ("b", "a", 1.0, "exact")), DUPLICATES, "f1", "dedupe")
+    more = duplicates(spark, ("b", "a", 1.0, "exact"), ("c", "a", 1.0, "exact"))
+    assert store.write(more, DUPLICATES, "f1", "dedupe") == first
+
+
+def test_a_table_has_no_checksums_but_those_of_its_seal(spark: SparkSession, store: Store) -> None:
+    written = store.write(duplicates(spark, ("b", "a", 1.0, "exact")), DUPLICATES, "f1", "dedupe")
+    assert not [name for name in store.files(written.path) if name.endswith(".crc")]
+
+
+def test_publish_refuses_a_damaged_table_and_leaves_the_pointer(spark: SparkSession, store: Store) -> None:
+    path = store.write(duplicates(spark, ("b", "a", 1.0, "exact")), DUPLICATES, "f1", "dedupe").path
+    store.publish("run-1", {"duplicates": path})
+    part = next(Path(f"{store.local_root}/{path}").glob("*.parquet"))
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(bytes(content))
+    with pytest.raises(UserError, match="tables/duplicates/f1 has another content of part-"):
+        Store(str(store.local_root)).publish("run-2", {"duplicates": path})  # as a later run sees it
+    assert json.loads(Path(f"{store.local_root}/current.json").read_text())["run_id"] == "run-1"
 
 
 def test_publish_changes_all_or_nothing(spark: SparkSession, store: Store) -> None:
@@ -148,41 +187,6 @@ def test_publish_changes_all_or_nothing(spark: SparkSession, store: Store) -> No
     current = json.loads(Path(f"{store.local_root}/current.json").read_text())
     assert current == {"run_id": "run-1", "tables": {"duplicates": written.path}}
     assert [p.name for p in Path(store.local_root or "").glob("*.writing")] == []
-
-
-def test_a_step_whose_model_is_gone_is_not_complete(spark: SparkSession, store: Store) -> None:
-    store.write_json("models/mood-f1/mood.json", {})
-    store.complete_step("train", "f1", {"tables": {}, "models": {"mood": "models/mood-f1"}})
-    assert store.step_record("train", "f1") is not None
-    shutil.rmtree(f"{store.local_root}/models/mood-f1")
-    assert store.step_record("train", "f1") is None
-
-
-def test_prune_keeps_what_kept_runs_name(spark: SparkSession, store: Store) -> None:
-    rows = duplicates(spark, ("b", "a", 1.0, "exact"))
-    for number in (1, 2, 3):
-        written = store.write(rows, DUPLICATES, f"f{number}", "dedupe")
-        store.complete_step(
-            "dedupe", f"f{number}", {"tables": {"duplicates": {"path": written.path}}, "models": {}}
-        )
-        manifest = {
-            "tables": {"duplicates": written.path},
-            "models": {},
-            "steps": [{"step": "dedupe", "fingerprint": f"f{number}"}],
-        }
-        store.write_json(f"runs/run-{number}/manifest.json", manifest)
-        past = 1_700_000_000 + number
-        os.utime(f"{store.local_root}/runs/run-{number}", (past, past))
-    store.publish("run-1", {"duplicates": "tables/duplicates/f1"})
-    assert store.prune(keep_runs=1) == ["runs/run-2"]  # the rest is younger than a day
-    tomorrow = datetime.now(timezone.utc) + timedelta(days=2)
-    assert store.prune(keep_runs=1, now=tomorrow) == [
-        "steps/dedupe/f2.json",
-        "tables/duplicates/.writing",
-        "tables/duplicates/f2",
-    ]
-    assert store.exists("tables/duplicates/f1")
-    assert store.exists("tables/duplicates/f3")
 
 
 def test_tables_have_keys_among_their_columns() -> None:

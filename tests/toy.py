@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from songmood.engine.cli import run_command
 from songmood.engine.errors import UserError
 from songmood.engine.pipeline import Input, Pipeline
 from songmood.engine.settings import NO_EFFECT, RootSettings, Section, read_settings
@@ -182,3 +183,31 @@ def make_pipeline(steps: Sequence[Step[..., Any]] = STEPS, **changed: Any) -> Pi
         featured="squares",
         **parts,
     )
+
+
+class Ended(NamedTuple):
+    """How a run ended: its exit code and its manifest, which is empty if there is none."""
+
+    code: int
+    manifest: dict[str, Any]
+
+
+def start(
+    folder: Path,
+    *single: str,
+    options: Sequence[str] = (),
+    only: str | None = None,
+    steps: Sequence[Step[..., Any]] = STEPS,
+) -> Ended:
+    """Run the pipeline, or some of its steps, with settings of BASE replaced. The warehouse is `folder`/w.
+
+    The first run has the id run-0, and so on.
+    """
+    done.clear()
+    (folder / "base.yaml").write_text(BASE)
+    run_id = f"run-{len(list(folder.glob('w/runs/*')))}"
+    sets = [part for setting in (f"warehouse={folder}/w", *single) for part in ("--set", setting)]
+    arguments = ["--run-id", run_id, *sets, *options]
+    code = run_command(make_pipeline(steps), only, arguments, folder / "base.yaml")
+    manifest = folder / "w" / "runs" / run_id / "manifest.json"
+    return Ended(code, json.loads(manifest.read_text()) if manifest.exists() else {})

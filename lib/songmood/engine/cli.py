@@ -12,9 +12,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from songmood.engine.errors import UserError, explain
+from songmood.engine.alive import FILE, is_alive, keep_alive
+from songmood.engine.errors import UserError, explain, reason_of
+from songmood.engine.garbage import clean_up
 from songmood.engine.pipeline import Pipeline
 from songmood.engine.run import Run
+from songmood.engine.signals import INTERRUPTED, is_supervised, listen
 from songmood.engine.spark import open_session
 from songmood.engine.store import Store
 from songmood.engine.terminal import set_up_logging
@@ -28,6 +31,7 @@ def main(pipeline: Pipeline, only: str | None = None) -> None:
     The exit code is 0; 2 for an error that the user can mend; 1 for a fault; 130 for an interrupt.
     """
     base = Path(sys.argv[0]).resolve().parent.parent / "conf" / "base.yaml"  # beside the folder of the script
+    listen()
     sys.exit(run_command(pipeline, only, sys.argv[1:], base))
 
 
@@ -36,25 +40,48 @@ def run_command(pipeline: Pipeline, only: str | None, arguments: list[str], base
     options = _parse(only, arguments)
     level = logging.DEBUG if options.verbose else logging.WARNING if options.quiet else logging.INFO
     set_up_logging(pipeline.name, level)
+    run: Run | None = None
     try:
         settings: Any = pipeline.load(base, options.conf, options.set)
         chosen = [pipeline.find(only)] if only else pipeline.choose(options.start, options.until, settings)
         settings = pipeline.prepare(settings, chosen)
         store = Store(pipeline.warehouse(settings))
-        run = Run(pipeline, settings, store, open_session(pipeline.name), options.run_id or _new_run_id())
-    except UserError as error:
-        return _stop(str(error), 2)
-    try:
-        log.info("%s %s  run %s  %s", pipeline.name, pipeline.version, run.run_id, pipeline.title(settings))
-        run.save("running")
-        run.go(chosen)
+        store.check_writable()
+        run_id = options.run_id or _new_run_id()
+        _check_run_id(store, run_id)
+        session = open_session(pipeline.name)
+        with keep_alive(store, run_id):
+            run = Run(pipeline, settings, store, session, run_id)
+            log.info("%s %s  run %s  %s", pipeline.name, pipeline.version, run_id, pipeline.title(settings))
+            run.save("running")
+            _clean_up(store)
+            run.go(chosen)
     except UserError as error:
         return _fail(run, str(error), 2)
     except KeyboardInterrupt:
-        return _fail(run, "interrupted: run the same command again to resume", 130)
+        return _fail(run, INTERRUPTED, 130)
     except Exception as error:  # the one place that turns a fault into a line and an exit code
-        return _fail(run, explain(error), 1, traceback.format_exc())
+        is_place = run is None and isinstance(error, OSError)  # such as a path that is too long
+        return _fail(run, explain(error), 2 if is_place else 1, traceback.format_exc())
     return 0
+
+
+def _check_run_id(store: Store, run_id: str) -> None:
+    """Raise UserError if there is a run of that id, unless it is one that can be resumed."""
+    if is_alive(store, run_id):
+        raise UserError(f"run {run_id} is still running: wait until it has ended, or choose another --run-id")
+    manifest = store.manifest(run_id)
+    left = [file for file in store.files(f"runs/{run_id}") if file != FILE]
+    if manifest.state == "complete" if manifest else left:
+        raise UserError(f"there is already a run {run_id} in {store.uri}: choose another --run-id")
+
+
+def _clean_up(store: Store) -> None:
+    try:
+        for killed in clean_up(store):
+            log.info("run %s was killed; what it completed is reused", killed)
+    except (UserError, OSError) as error:  # prune reports it as an error
+        log.debug("nothing was cleaned up: %s", error)
 
 
 def _parse(only: str | None, arguments: list[str]) -> argparse.Namespace:
@@ -75,20 +102,20 @@ def _parse(only: str | None, arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def _fail(run: Run, message: str, code: int, trace: str | None = None) -> int:
-    if trace is not None:
-        message += f"; details in {run.store.uri}/runs/{run.run_id}/error.txt"
-    run.manifest["error"] = message
-    try:
-        if trace is not None:
-            run.store.write_text(f"runs/{run.run_id}/error.txt", trace)
-        run.save("failed")
-    except OSError as error:
-        message += f" (and the manifest could not be written: {error.strerror or error})"
-    return _stop(message, code)
-
-
-def _stop(message: str, code: int) -> int:
+def _fail(run: Run | None, message: str, code: int, trace: str = "") -> int:
+    if trace:
+        log.debug("%s", trace)
+    if run is not None:
+        try:
+            if trace:
+                run.store.write_text(f"runs/{run.run_id}/error.txt", trace)
+                message += f"; details in {run.store.uri}/runs/{run.run_id}/error.txt"
+            run.manifest["error"] = message
+            run.save("interrupted" if code == 130 else "failed")
+        except OSError as error:
+            message += f" (and the manifest could not be written: {reason_of(error)})"
+    if code == 130 and is_supervised():
+        return code
     log.error("%s", " ".join(message.split()))
     return code
 

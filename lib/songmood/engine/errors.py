@@ -1,5 +1,6 @@
 """Errors as a person reads them: one line that says what is wrong and what to do."""
 
+import os
 import re
 
 
@@ -23,7 +24,7 @@ def explain(error: BaseException) -> str:
             return advice + (f" ({place.group(0)})" if place else "")
     if last_lines:  # what Python raised in a worker, without Java's words around it
         return f"{type(error).__name__}: {last_lines[-1]}"
-    causes = re.findall(r"Caused by: (.+)", text)
+    causes = re.findall(r"^(?:Caused by)?: (.+)", text, flags=re.MULTILINE)  # Py4J's second line is ': ...'
     return f"{type(error).__name__}: {causes[-1] if causes else first_line(error)}"
 
 
@@ -31,6 +32,12 @@ def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its type if the message is empty."""
     lines = (line.strip() for line in str(error).splitlines())
     return next(filter(None, lines), type(error).__name__)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a file operation failed, without its path: such as 'No space left on device'."""
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else first_line(error)
 
 
 _USER_ERROR = f"{UserError.__module__}.{UserError.__name__}: "
@@ -45,6 +52,11 @@ _KNOWN_FAULTS = (
         r"Python worker exited unexpectedly",
         "a Python worker was killed, usually because memory ran out: "
         "use fewer cores (--master 'local[1]') or a machine with more memory",
+    ),
+    (
+        r"Answer from Java side is empty|Py4JNetworkError|Error while sending or receiving",
+        "Java has ended, usually because memory ran out: use fewer cores (--master 'local[1]') "
+        "or a machine with more memory",
     ),
     (r"OutOfMemoryError", "out of memory: give the driver more, e.g. -- --driver-memory 8g"),
     (

@@ -1,7 +1,9 @@
 """A run: each step is done, or reused from an earlier run, and the manifest says what happened.
 
 A step is reused when its tables, made from the same code, settings, package versions and inputs, exist
-already (fingerprint.py); that is also how an interrupted run resumes.
+already (fingerprint.py); that is also how an interrupted run resumes. Tables and models that are not as they
+were written are made again: files are compared by names and sizes before a step is reused, and by content
+before they are read or published.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from songmood.engine.memory import peak_memory
 from songmood.engine.pipeline import Pipeline
 from songmood.engine.settings import RootSettings
 from songmood.engine.step import Counts, Notes, Step
-from songmood.engine.store import Store
+from songmood.engine.store import MANIFEST, Store
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class Run:
             "settings": settings.model_dump(mode="json"),
             "tables": {},
             "models": {},
+            "fingerprints": {},
             "files": [],
             "steps": [],
         }
@@ -90,21 +93,34 @@ class Run:
         terminal.show_block(self.run_id, root, self.manifest, self.pipeline.featured, seconds)
 
     def save(self, state: str) -> None:
-        """Write the manifest as far as it goes; `state` is running, complete or failed."""
+        """Write the manifest as far as it goes; `state` is running, complete, failed or interrupted."""
         self.manifest["state"] = state
         self.manifest["updated_at"] = _now()
-        self.store.write_json(f"runs/{self.run_id}/manifest.json", self.manifest)
+        self.store.write_json(f"runs/{self.run_id}/{MANIFEST}", self.manifest)
 
     def reuse(self, step: Step[..., Any], fingerprint: str) -> bool:
-        """Take a step's tables and models from an earlier run, if they are complete with this fingerprint."""
-        kept = self.store.step_record(step.name, fingerprint) if self.pipeline.writes(step) else None
+        """Take a step's tables and models from an earlier run, if it was completed with this fingerprint.
+
+        If one of them is damaged, the step is done again.
+        """
+        if not self.pipeline.writes(step):
+            return False
+        self.manifest["fingerprints"][step.name] = fingerprint
+        self.save("running")  # before looking: prune keeps what a run names
+        kept = self.store.step_record(step.name, fingerprint)
         if kept is None:
             return False
-        self._add(StepRecord(**{**kept, "reused": True}))
+        damages = [damage for path in _places(kept) if (damage := self.store.damage(path))]
+        if damages:
+            terminal.warn(f"{damages[0]}: step {step.name} is done again")
+            self.do(step, fingerprint)
+        else:
+            self._add(StepRecord(**{**kept, "reused": True}))
         return True
 
     def do(self, step: Step[..., Any], fingerprint: str) -> None:
         """Call one step, write what it returns, and record it."""
+        self._repair_inputs(step)
         record = StepRecord(step.name, fingerprint)
         with peak_memory() as peak, TemporaryDirectory() as scratch:
             started = time.perf_counter()
@@ -125,8 +141,7 @@ class Run:
     # -- within ------------------------------------------------------------------------------
 
     def _needs_others(self, step: Step[..., Any]) -> bool:
-        whole_run = not {"manifest", "tables"}.isdisjoint(step.parameters)
-        return whole_run or bool(self.pipeline.reads(step, self.settings))
+        return _reads_all(step) or bool(self.pipeline.reads(step, self.settings))
 
     def _take_earlier(self, earlier: Sequence[Step[..., Any]], fingerprints: Fingerprints) -> None:
         for step in earlier:
@@ -136,10 +151,33 @@ class Run:
                     f"run {self.pipeline.command} all --until {step.name} with the same settings first"
                 )
 
+    def _repair_inputs(self, step: Step[..., Any]) -> None:
+        """Do the steps again whose tables or models this step is about to read, where these are damaged."""
+        names = {*self.pipeline.reads(step, self.settings), *self.pipeline.writes(step)}  # shared ones grow
+        for name, path in [*self.manifest["tables"].items(), *self.manifest["models"].items()]:
+            if name in names or _reads_all(step):
+                damage = self.store.damage(path, whole=True)
+                if damage:
+                    self._do_again(path, damage)
+
+    def _do_again(self, path: str, damage: str) -> None:
+        """Do the step again that wrote a table or model, as if the steps after it were still to come."""
+        steps = self.manifest["steps"]
+        place = next(i for i, record in enumerate(steps) if path in _places(record))
+        damaged, later = steps[place], steps[place + 1 :]
+        terminal.warn(f"{damage}: step {damaged['step']} is done again")
+        self._set_steps(steps[:place])
+        self.do(self.pipeline.find(damaged["step"]), damaged["fingerprint"])
+        self._set_steps([*self.manifest["steps"], *later])
+
     def _add(self, record: StepRecord) -> None:
-        self.manifest["tables"] |= {name: table["path"] for name, table in record.tables.items()}
-        self.manifest["models"] |= record.models
-        self.manifest["steps"].append(asdict(record))
+        self._set_steps([*self.manifest["steps"], asdict(record)])
+
+    def _set_steps(self, steps: list[dict[str, Any]]) -> None:
+        self.manifest["steps"] = steps
+        tables = {name: table["path"] for record in steps for name, table in record["tables"].items()}
+        self.manifest["tables"] = tables
+        self.manifest["models"] = {name: path for record in steps for name, path in record["models"].items()}
 
     def _bind(
         self, function: Callable[..., Any], step: Step[..., Any], record: StepRecord, scratch: Path
@@ -202,17 +240,15 @@ class Run:
                 if name in self.pipeline.tables:
                     self._write_table(name, values[name], record)
                 elif values[name] is not None:
-                    path = f"models/{name}-{record.fingerprint}"
-                    if not self.store.exists(path):
-                        self.store.write_folder(values[name], path)
-                    record.models[name] = path
+                    record.models[name] = f"models/{name}-{record.fingerprint}"
+                    self.store.write_folder(values[name], record.models[name])
         finally:
             for frame in shared:
                 frame.unpersist()
         files: Mapping[str, str] = values.get("files", {})
         for name, text in files.items():
             self.store.write_text(f"runs/{self.run_id}/{name}", text)
-            self.manifest["files"].append(name)
+            self.manifest["files"] = [*(f for f in self.manifest["files"] if f != name), name]
         self._note(record, values.get("notes", Notes()))
 
     def _write_table(self, name: str, rows: DataFrame, record: StepRecord) -> None:
@@ -255,6 +291,16 @@ class _Tables(Mapping[str, DataFrame]):
 
     def __len__(self) -> int:
         return len(self._run.manifest["tables"])
+
+
+def _reads_all(step: Step[..., Any]) -> bool:
+    """Whether a step may read every table of the run so far."""
+    return not {"manifest", "tables"}.isdisjoint(step.parameters)
+
+
+def _places(record: Mapping[str, Any]) -> list[str]:
+    """The paths of the tables and models of a step's record."""
+    return [*(table["path"] for table in record["tables"].values()), *record["models"].values()]
 
 
 def _now() -> str:

@@ -5,20 +5,28 @@ from __future__ import annotations
 import atexit
 import re
 import shutil
+import signal
 import tempfile
+import threading
 import zipfile
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from songmood.engine.errors import UserError
+from songmood.engine.errors import UserError, explain
 
 _shipped: dict[tuple[str, str], Path] = {}  # (application, name) -> the folder that has this name there
 
 
 def open_session(name: str) -> SparkSession:
-    """The Spark session of spark-submit."""
-    session = SparkSession.builder.appName(name).getOrCreate()
+    """The Spark session of spark-submit. Raises UserError if Spark does not start."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        session = SparkSession.builder.appName(name).getOrCreate()
+    except Exception as error:  # Java's, of many kinds
+        raise UserError(f"Spark does not start: {explain(error)}") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, on_interrupt)  # Spark has set its own
     keep_names(session)
     return session
 

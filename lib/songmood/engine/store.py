@@ -3,11 +3,13 @@
     WAREHOUSE/
       tables/<name>/<fingerprint>/      a complete table; anything under .writing/ is not yet one
       steps/<step>/<fingerprint>.json   what that step wrote: the proof that it is complete
-      models/<fingerprint>/             fitted models: safetensors and JSON
-      runs/<run_id>/                    manifest.json, report.html
+      models/<name>-<fingerprint>/      fitted models: safetensors and JSON
+      runs/<run_id>/                    manifest.json, report.html, and alive.json while it runs
       current.json                      the published run
 
-A rename is what completes a table, a folder and a file alike, so a reader never sees a half.
+A rename is what completes a table, a folder and a file alike, so a reader never sees a half. Tables, models
+and step records are sealed (seal.py). A table or model that is not as it was written counts as not complete.
+It stays until the step has made it again, and is then set aside under .damaged/.
 """
 
 from __future__ import annotations
@@ -16,20 +18,23 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pyarrow import fs
+from pydantic import BaseModel, ValidationError
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from songmood.engine.errors import UserError
+from songmood.engine.errors import UserError, reason_of
+from songmood.engine.seal import find_damage, from_sealed, read_seal, seal_folder, to_sealed
 from songmood.engine.table import Table
 
-# What prune leaves alone although no run names it: a run may be writing it at this moment.
-GRACE = timedelta(hours=24)
+WRITING, DAMAGED = ".writing", ".damaged"  # folders beside tables and models
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,28 @@ class Written:
     distinct: int | None = None
     checks: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+
+
+class Pointer(BaseModel):
+    """What current.json says: the published run and its tables."""
+
+    run_id: str
+    tables: dict[str, str]
+
+
+class Manifest(BaseModel):
+    """What the warehouse needs to know from a run's manifest.
+
+    `fingerprints` has those of the steps that the run has begun to look at, to do or to reuse.
+    """
+
+    state: str = "complete"
+    tables: dict[str, str]
+    models: dict[str, str]
+    fingerprints: dict[str, str] = {}
+
+
+Content = TypeVar("Content", bound=BaseModel)
 
 
 def absolute(path: str) -> str:
@@ -72,11 +99,24 @@ class Store:
     def __init__(self, root: str) -> None:
         self.uri = absolute(root).rstrip("/")
         self._fs, self._root = open_filesystem(self.uri)
+        self._seen_whole: set[str] = set()  # the paths whose content was compared
 
     @property
     def local_root(self) -> str | None:
         """The warehouse as a path of this machine, or None if it is elsewhere."""
         return self._root if self.uri.startswith("file://") else None
+
+    def check_writable(self) -> None:
+        """Raise UserError if nothing can be written to the warehouse."""
+        probe = f"probe.{uuid.uuid4().hex}"
+        try:
+            self.write_text(probe, "a full disk has room for an empty file\n")
+            self.delete(probe)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"cannot write to the warehouse {self.uri} ({reason_of(error)}): "
+                "set paths.warehouse to a folder that you can write to"
+            ) from None
 
     # -- files -------------------------------------------------------------------------------
 
@@ -84,10 +124,24 @@ class Store:
         """Whether there is a file or folder at a path of the warehouse."""
         return bool(self._fs.get_file_info(self._at(path)).type != fs.FileType.NotFound)
 
-    def read_json(self, path: str) -> Any:
-        """The value of a JSON file."""
-        with self._fs.open_input_stream(self._at(path)) as stream:
-            return json.loads(stream.read())
+    def read_file(self, path: str) -> bytes | None:
+        """The content of a file; None if there is no such file."""
+        try:
+            with self._fs.open_input_stream(self._at(path), compression=None) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
+            return None
+
+    def read_record(self, path: str) -> dict[str, Any] | None:
+        """What write_record wrote; None if there is no such file, or not a whole one of this version."""
+        try:
+            return from_sealed(self.read_file(path) or b"")
+        except OSError:  # a bad sector, or a folder in its place
+            return None
+
+    def write_record(self, path: str, record: Mapping[str, Any]) -> None:
+        """Replace a file by a sealed one, which counts as missing when it is damaged."""
+        self.write_text(path, to_sealed(record))
 
     def write_json(self, path: str, value: Any) -> None:
         """Replace a JSON file, as write_text does."""
@@ -125,7 +179,7 @@ class Store:
         step: str,
         earlier: Mapping[str, Any] | None = None,
     ) -> Written:
-        """Write a table once, checked; if it exists already, keep the existing one.
+        """Write a table once, checked; if it exists already and is whole, keep the existing one.
 
         `earlier` is what the manifest says of the same table as a step before left it: its rows become a
         part of this one. Raises UserError if columns differ from the contract, a key is null or occurs
@@ -134,7 +188,7 @@ class Store:
         _same_names(rows, table, step)
         started = datetime.now(timezone.utc)
         path = self.table_path(table, fingerprint)
-        temporary = f"tables/{table.name}/.writing/{fingerprint}-{uuid.uuid4().hex}"
+        temporary = f"tables/{table.name}/{WRITING}/{fingerprint}-{uuid.uuid4().hex}"
         broken = [f"NOT ({check})" for check in table.checks]
         broken += [f"{column} IS NULL" for column in table.key]
         names = [*table.checks, *(f"{column} IS NOT NULL" for column in table.key)]
@@ -158,13 +212,12 @@ class Store:
             counted = self._count(written, table)
             if earlier is not None:
                 self._copy_parts(str(earlier["path"]), temporary)
-            self._complete(temporary, path)
+                total += int(earlier["rows"])
+            seconds = (datetime.now(timezone.utc) - started).total_seconds()
+            about = Written(table.name, path, total, *counted, checks, round(seconds, 2))
+            return Written(**self._complete(temporary, path, asdict(about)))
         finally:
-            if self.exists(temporary):
-                self._fs.delete_dir(self._at(temporary))
-        seconds = (datetime.now(timezone.utc) - started).total_seconds()
-        total += int(earlier["rows"]) if earlier else 0
-        return Written(table.name, path, total, *counted, checks, round(seconds, 2))
+            self.delete(temporary)
 
     def _count(self, rows: DataFrame, table: Table) -> tuple[dict[str, int], dict[str, str], int | None]:
         """Reasons, their examples, and distinct values, as the table asks for them."""
@@ -185,25 +238,23 @@ class Store:
 
     def _copy_parts(self, path: str, into: str) -> None:
         """Copy the files of a table beside those of another one."""
-        for info in self._children(path):
-            if info.base_name.endswith(".parquet"):
-                copy = f"{into}/earlier-{info.base_name}"
-                fs.copy_files(
-                    info.path, self._at(copy), source_filesystem=self._fs, destination_filesystem=self._fs
-                )
+        for name in self.files(path):
+            if name.endswith(".parquet"):
+                source, copy = self._at(f"{path}/{name}"), self._at(f"{into}/earlier-{name}")
+                fs.copy_files(source, copy, source_filesystem=self._fs, destination_filesystem=self._fs)
 
     # -- folders -----------------------------------------------------------------------------
 
     def write_folder(self, local_folder: Path, path: str) -> None:
         """Copy a local folder of files (a model) into the warehouse, complete or not at all."""
-        temporary = f"{os.path.dirname(path)}/.writing/{uuid.uuid4().hex}"
+        folder, name = os.path.split(path)
+        temporary = f"{folder}/{WRITING}/{name}-{uuid.uuid4().hex}"
         self._fs.create_dir(self._at(temporary), recursive=True)
         try:
             fs.copy_files(str(local_folder), self._at(temporary), destination_filesystem=self._fs)
-            self._complete(temporary, path)
+            self._complete(temporary, path, {})
         finally:
-            if self.exists(temporary):
-                self._fs.delete_dir(self._at(temporary))
+            self.delete(temporary)
 
     def fetch_folder(self, path: str, to: Path) -> Path:
         """A folder of the warehouse as a local one: itself if it is local, else a copy under `to`."""
@@ -213,77 +264,126 @@ class Store:
         fs.copy_files(self._at(path), str(to), source_filesystem=self._fs)
         return to
 
-    # -- steps, publish, prune ---------------------------------------------------------------
+    # -- steps, runs, publish ----------------------------------------------------------------
 
     def step_record(self, step: str, fingerprint: str) -> dict[str, Any] | None:
-        """What a complete step wrote, or None if it is not complete or a table or model is gone."""
-        path = f"steps/{step}/{fingerprint}.json"
-        if not self.exists(path):
-            return None
-        record: dict[str, Any] = self.read_json(path)
-        places = [*(table["path"] for table in record["tables"].values()), *record["models"].values()]
-        return record if all(self.exists(place) for place in places) else None
+        """What a step wrote, if it was completed. Whether that is still whole is for `damage` to say."""
+        record = self.read_record(_record_path(step, fingerprint))
+        named = record and (record.get("step"), record.get("fingerprint"))
+        return record if named == (step, fingerprint) else None
 
-    def complete_step(self, step: str, fingerprint: str, record: dict[str, Any]) -> None:
+    def complete_step(self, step: str, fingerprint: str, record: Mapping[str, Any]) -> None:
         """Say that all the tables of a step are written: from now on it is reused."""
-        self.write_json(f"steps/{step}/{fingerprint}.json", record)
+        self.write_record(_record_path(step, fingerprint), record)
+
+    def damage(self, path: str, whole: bool = False) -> str | None:
+        """In what a table or model differs from what was written, in words; None if in nothing.
+
+        Names and sizes of files are compared, and `whole` compares their content, which is read at most once.
+        """
+        found = find_damage(self._fs, self._at(path), whole and path not in self._seen_whole)
+        if found is not None:
+            return f"{path} {found}"
+        if whole:
+            self._seen_whole.add(path)
+        return None
+
+    def manifest(self, run_id: str) -> Manifest | None:
+        """The manifest of a run; None if it has none. Raises UserError if it is damaged."""
+        folder = f"runs/{run_id}"
+        return self._read(Manifest, f"{folder}/{MANIFEST}", f"restore it, or delete {self.uri}/{folder}")
+
+    def published(self) -> Pointer | None:
+        """What is published; None if nothing is. Raises UserError if current.json is damaged."""
+        return self._read(Pointer, "current.json", "run the step publish again, which replaces it")
 
     def publish(self, run_id: str, tables: dict[str, str]) -> None:
-        """Point current.json at a run's tables, all at once. Raises UserError if one is missing."""
+        """Point current.json at a run's tables, all at once.
+
+        Raises UserError if a table is missing or damaged.
+        """
         missing = sorted(name for name, path in tables.items() if not self.exists(path))
         if missing:
             raise UserError(f"publish: tables are missing: {', '.join(missing)}; run all again")
+        damages = [damage for path in tables.values() if (damage := self.damage(path, whole=True))]
+        if damages:
+            raise UserError(f"publish: {damages[0]}; run all again")
         self.write_json("current.json", {"run_id": run_id, "tables": dict(sorted(tables.items()))})
 
-    def prune(self, keep_runs: int, now: datetime | None = None) -> list[str]:
-        """Delete old runs, and the tables, models and step records that no kept run names.
-
-        The published run and the newest `keep_runs` are kept, and whatever is younger than a day.
-        Returns what was deleted, as paths in the warehouse.
-        """
-        now = now or datetime.now(timezone.utc)
-        runs = sorted(self._children("runs"), key=lambda info: info.mtime, reverse=True)
-        published = self.read_json("current.json")["run_id"] if self.exists("current.json") else None
-        kept = [r.base_name for r in runs[:keep_runs]]
-        kept += [r.base_name for r in runs[keep_runs:] if r.base_name == published]
-        marked: set[str] = set()
-        for run_id in kept:
-            if self.exists(f"runs/{run_id}/manifest.json"):
-                manifest = self.read_json(f"runs/{run_id}/manifest.json")
-                marked |= set(manifest["tables"].values()) | set(manifest["models"].values())
-                marked |= {f"steps/{s['step']}/{s['fingerprint']}.json" for s in manifest["steps"]}
-        candidates = [(f"runs/{r.base_name}", r) for r in runs if r.base_name not in kept]
-        for folder in ("tables", "steps"):
-            for child in self._children(folder):
-                inner = f"{folder}/{child.base_name}"
-                candidates += [(f"{inner}/{c.base_name}", c) for c in self._children(inner)]
-        candidates += [(f"models/{c.base_name}", c) for c in self._children("models")]
-        deleted = []
-        for path, info in candidates:
-            if path not in marked and now - info.mtime > GRACE:
-                if info.type == fs.FileType.Directory:
-                    self._fs.delete_dir(self._at(path))
-                else:
-                    self._fs.delete_file(self._at(path))
-                deleted.append(path)
-        return sorted(deleted)
-
     # -- within ------------------------------------------------------------------------------
+
+    def folders(self, path: str) -> list[str]:
+        """The names of the folders in a folder."""
+        return [info.base_name for info in self._children(path) if info.type == fs.FileType.Directory]
+
+    def files(self, path: str) -> list[str]:
+        """The names of the files in a folder."""
+        return [info.base_name for info in self._children(path) if info.type == fs.FileType.File]
+
+    def changed_at(self, path: str) -> datetime | None:
+        """When a file or folder was changed, by the clock of its file system; None if it does not exist."""
+        info = self._fs.get_file_info(self._at(path))
+        if info.mtime is None and info.type == fs.FileType.Directory:  # object stores have no time of folders
+            inner = self._fs.get_file_info(fs.FileSelector(self._at(path), recursive=True))
+            return max((file.mtime for file in inner if file.mtime is not None), default=None)
+        changed: datetime | None = info.mtime
+        return changed
+
+    def delete(self, path: str) -> None:
+        """Delete a file or folder, if it exists."""
+        kind = self._fs.get_file_info(self._at(path)).type
+        if kind == fs.FileType.Directory:
+            self._fs.delete_dir(self._at(path))
+        elif kind != fs.FileType.NotFound:
+            self._fs.delete_file(self._at(path))
+
+    def _children(self, path: str) -> list[fs.FileInfo]:
+        found = self._fs.get_file_info(fs.FileSelector(self._at(path), allow_not_found=True))
+        return sorted(found, key=lambda info: str(info.base_name))
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}"
 
-    def _children(self, path: str) -> list[fs.FileInfo]:
-        return list(self._fs.get_file_info(fs.FileSelector(self._at(path), allow_not_found=True)))
-
-    def _complete(self, temporary: str, path: str) -> None:
-        """Give a folder its final name. Another run may have done the same work first: keep theirs."""
-        self._fs.create_dir(os.path.dirname(self._at(path)), recursive=True)
+    def _read(self, kind: type[Content], path: str, advice: str) -> Content | None:
+        text = self.read_file(path)
         try:
+            return None if text is None else kind.model_validate_json(text)
+        except ValidationError:
+            raise UserError(f"{self.uri}/{path} is damaged: {advice}") from None
+
+    def _complete(self, temporary: str, path: str, about: dict[str, Any]) -> dict[str, Any]:
+        """Seal a folder and give it its final name; what is in its place is kept if it is whole.
+
+        Returns `about`, or what the kept folder's seal has in its place: another run may have done the same
+        work first.
+        """
+        for name in self.files(temporary):
+            if name.endswith(".crc"):  # Hadoop's checksums: if one is damaged, it refuses the healthy file
+                self.delete(f"{temporary}/{name}")
+        seal_folder(self._fs, self._at(temporary), about)
+        if self.exists(path) and self.damage(path, whole=True):
+            self._set_aside(path)
+        try:
+            self._fs.create_dir(os.path.dirname(self._at(path)), recursive=True)
             self._fs.move(self._at(temporary), self._at(path))
         except OSError:
-            if not self.exists(path):
+            seal = read_seal(self._fs, self._at(path))
+            if seal is None:
                 raise
+            return dict(seal["about"])
+        self._seen_whole.add(path)
+        return about
+
+    def _set_aside(self, path: str) -> None:
+        folder, name = os.path.split(path)
+        aside = f"{folder}/{DAMAGED}/{name}-{uuid.uuid4().hex}"
+        self._fs.create_dir(os.path.dirname(self._at(aside)), recursive=True)
+        with suppress(FileNotFoundError):  # another run that found the same damage was first
+            self._fs.move(self._at(path), self._at(aside))
+
+
+def _record_path(step: str, fingerprint: str) -> str:
+    return f"steps/{step}/{fingerprint}.json"
 
 
 def _same_names(rows: DataFrame, table: Table, where: str) -> None:

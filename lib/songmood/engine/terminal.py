@@ -39,6 +39,11 @@ def say(line: str) -> None:
     log.info("%s%s", _INDENT, line)
 
 
+def warn(line: str) -> None:
+    """A warning that belongs to the step that runs."""
+    log.warning("%snote: %s", _INDENT, line)
+
+
 def show_end(record: Mapping[str, Any]) -> None:
     """A step is done: rows in and out, reasons, warnings."""
     rows_in = ", ".join(f"{rows:,} {name}" for name, rows in record["rows_in"].items())
@@ -51,7 +56,7 @@ def show_end(record: Mapping[str, Any]) -> None:
         if reasons:
             say(f"{name}: " + ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()))
     for warning in record["warnings"]:
-        log.warning("%snote: %s", _INDENT, warning)
+        warn(warning)
 
 
 def show_block(run_id: str, root: str, manifest: Mapping[str, Any], featured: str, seconds: float) -> None:

@@ -39,14 +39,12 @@ class Units:
         self.store, self.folder = store, folder
 
     def get(self, name: str) -> Unit | None:
-        """The result of a unit; None if it is not done."""
-        path = f"{self.folder}/{name}.json"
-        unit: Unit | None = self.store.read_json(path) if self.store.exists(path) else None
-        return unit
+        """The result of a unit; None if it is not done, or if its file is damaged."""
+        return self.store.read_record(f"{self.folder}/{name}.json")
 
     def add(self, name: str, unit: Unit) -> None:
         """Keep the result of a unit."""
-        self.store.write_json(f"{self.folder}/{name}.json", unit)
+        self.store.write_record(f"{self.folder}/{name}.json", unit)
 
 
 def folder_of(songs: pd.DataFrame, settings: Settings, encoder: str) -> str:
