@@ -10,6 +10,12 @@ fail() {
   exit 2
 }
 
+interrupted() {
+  echo "songmood: Interrupted. Run the same command again to resume." >&2
+  exit 130
+}
+trap interrupted INT TERM HUP
+
 # -- set-up: a virtual environment, packages, Java, jars; .venv has a mark of each complete part --------------
 
 # 3.11 comes first, because the published figures were measured with it. 3.10 comes last, because the newest
@@ -44,18 +50,22 @@ mark_of() { # mark_of LOCK: the text of the mark that says that a lock's package
   cat "$root/$1"
 }
 
-is_installed() { cmp -s <(mark_of "$1") "$venv/$1"; } # is_installed LOCK
+is_installed() { [ -x "$venv/bin/spark-submit" ] && cmp -s <(mark_of "$1") "$venv/$1"; } # is_installed LOCK
 
 wanted_jars() { grep '^spark.jars' "$root/conf/spark-local.conf"; }
 
-has_jars() { cmp -s <(wanted_jars) "$venv/jars.ready"; }
+has_jars() {
+  local jars=("$venv"/ivy/jars/*.jar)
+  [ -e "${jars[0]}" ] && cmp -s <(wanted_jars) "$venv/jars.ready"
+}
 
 make_venv() { # anew, unless packages were completely installed in it for the Python that it has now
   local version python
   version=$(version_of "$venv/bin/python")
-  if is_supported "$version" && grep -qsx "Python $version" "$venv/requirements.lock"; then
+  if is_supported "$version" && [ -x "$venv/bin/spark-submit" ] && grep -qsx "Python $version" "$venv/requirements.lock"; then
     return
   fi
+  [ -d "$venv" ] || [ ! -e "$venv" ] || fail "$venv must be a folder: move the file away, then run the same command again"
   [ -e "$venv/bin" ] && echo "songmood: making .venv anew: it is incomplete, or its Python has changed" >&2
   python=$(find_python)
   "$python" -m venv --clear "$venv" >/dev/null 2>&1 || fail "$python cannot make a virtual environment in $venv; is the disk full?"
@@ -146,7 +156,7 @@ set_up() { # set_up LOCK
 # Zips lib/ for executors. The zip's folder is named by content, so a change of lib/ leaves the zip of a
 # running job alone.
 package() {
-  zip=$("$venv/bin/python" -S - "$root/lib" "$root/build" <<'EOF'
+  zip=$("$venv/bin/python" -S - "$root/lib" "$root/build" 2>/dev/null <<'EOF'
 import hashlib, os, pathlib, sys, zipfile
 lib, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 files = sorted(p for p in lib.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
@@ -163,7 +173,7 @@ if not target.exists():
     os.replace(fresh, target)
 print(target)
 EOF
-)
+) || fail "cannot write to $root/build: make it writable, or free some space"
 }
 
 # -- command line --------------------------------------------------------------------------------------------
@@ -221,6 +231,8 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+{ echo test >"/tmp/songmood.$$" && rm "/tmp/songmood.$$"; } 2>/dev/null ||
+  fail "cannot write to /tmp, which Java and Spark need: free some space there, or make it writable"
 set_up requirements.lock
 package
 if [[ $master == local* ]]; then # conf/spark-local.conf gives the reason; the workers of local-cluster need it here
@@ -228,7 +240,8 @@ if [[ $master == local* ]]; then # conf/spark-local.conf gives the reason; the w
 fi
 case "$master" in
 local | local\[*) # one JVM: the jars on its class path suffice, and nothing is copied at each start
-  place=(--properties-file "$root/conf/spark-local.conf" --driver-class-path "$venv/ivy/jars/*")
+  # conf comes first, because Spark NLP's jar has a log4j2.properties, too.
+  place=(--properties-file "$root/conf/spark-local.conf" --driver-class-path "$SPARK_CONF_DIR:$venv/ivy/jars/*")
   case " ${arguments[*]-} " in
   *paths.corpus=* | *" --conf"*) ;;
   *) # The demo is short: Java's second compiler and small tasks take more time than they save. On a large
@@ -242,5 +255,25 @@ local-cluster*)
 *) place=(--properties-file "$root/conf/spark-cluster.conf" --jars "$(printf '%s,' "$venv"/ivy/jars/*.jar)") ;;
 esac
 [ -t 2 ] || place+=(--conf spark.ui.showConsoleProgress=false) # a progress bar is for a person
-exec spark-submit --master "$master" "${place[@]}" --conf spark.jars.packages= \
-  --py-files "$zip" "$@" "$root/jobs/$step.py" ${arguments[@]+"${arguments[@]}"}
+# Java runs in the background, where it does not see Ctrl-C, so that Spark is there until the driver has ended.
+# The driver is the Python process that Java starts; it writes its id into this file, and ends if Java or this
+# script is killed.
+export SUBMIT_DRIVER_FILE=$root/build/$$.driver
+rm -f "$SUBMIT_DRIVER_FILE"
+spark-submit --master "$master" "${place[@]}" --conf spark.jars.packages= \
+  --py-files "$zip" "$@" "$root/jobs/$step.py" ${arguments[@]+"${arguments[@]}"} &
+java=$! stopped=''
+stop() { # the driver, which then ends Java; Java if there is no driver yet, or at a second signal
+  local driver
+  driver=$(cat "$SUBMIT_DRIVER_FILE" 2>/dev/null || true)
+  if [ -n "$driver" ] && [ -z "$stopped" ]; then kill -INT "$driver" || true; else kill "$java" || true; fi
+  stopped=yes
+} 2>/dev/null
+trap stop INT TERM HUP
+code=0
+while wait "$java" || code=$?; kill -0 "$java"; do code=0; done 2>/dev/null # wait ends at each signal
+rm -f "$SUBMIT_DRIVER_FILE"
+if [ -n "$stopped" ] && [ "$code" -ne 0 ]; then interrupted; fi
+[ "$code" -ne 53 ] || fail "Spark cannot write to its local folder: free some space there, or name another one: -- --conf spark.local.dir=FOLDER"
+[ "$code" -ne 137 ] || echo "songmood: Java was killed, usually because memory ran out: use fewer cores (--master 'local[1]'), give it less (-- --driver-memory 2g), or use a machine with more memory" >&2
+exit "$code"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -32,9 +34,14 @@ case "$call" in
   for name in python uv spark-submit; do cp "$0" "$folder/bin/$name"; done
   ;;
 *'pip install '*)
-  sleep 0.2
+  sleep "${FAKE_SECONDS:-0.2}"
   case " $FAKE_FAILS " in *" ${call%% *} "*) echo "error: no such host" >&2 && exit 1 ;; esac
   ;;
+*spark.jars.ivy=*)
+  mkdir -p "${0%/bin/*}/ivy/jars"
+  echo >"${0%/bin/*}/ivy/jars/a.jar"
+  ;;
+*'/jobs/'*) exec REAL -c "${FAKE_SPARK:-}" ;;
 esac
 """
 
@@ -65,11 +72,11 @@ class Machine:
         stub.chmod(0o755)
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """A process in a group of its own, as a terminal starts it."""
         command = [str(self.root / "spark-submit.sh"), *arguments]
         variables = {"PATH": str(self.tools), **environment}
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, **pipes, text=True, env=variables, start_new_session=True)  # type: ignore[call-overload,no-any-return]
 
     def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """The exit code, and what is shown."""
@@ -172,6 +179,92 @@ def test_a_cluster_receives_the_jars_and_its_own_properties(ready: Machine) -> N
     )
 
 
+# -- interrupts, and how Spark ends -------------------------------------------------------------
+
+INTERRUPTED = "songmood: Interrupted. Run the same command again to resume.\n"
+# Stands for Java and the driver in one; it says on standard output when it has begun.
+SPARK = """
+import os, signal, sys, time
+ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as Java needs it
+DRIVER
+print("begun", ignored, flush=True)
+time.sleep(60)
+"""
+DRIVER = """
+def end(*_):
+    sys.exit(130)
+signal.signal(signal.SIGINT, end)
+open(os.environ["SUBMIT_DRIVER_FILE"], "w").write(str(os.getpid()))
+"""
+BUSY = DRIVER.replace("sys.exit(130)", "pass")  # it does not end
+
+
+def interrupt(machine: Machine, driver: str, number: int, whom: str, times: int = 1) -> tuple[int, str]:
+    """The exit code and what is shown when a run is interrupted that many times."""
+    process = machine.start("all", FAKE_SPARK=SPARK.replace("DRIVER", driver))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun True\n"
+    for _ in range(times):
+        if whom == "group":  # a terminal sends Ctrl-C to all processes
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        time.sleep(0.3)
+    _, shown = process.communicate(timeout=20)
+    with pytest.raises(ProcessLookupError):  # nothing of it is left
+        os.killpg(process.pid, 0)
+    assert list((machine.root / "build").glob("*.driver")) == []
+    return process.returncode, shown
+
+
+@pytest.mark.parametrize("whom", ["group", "script"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("driver", [DRIVER, ""])
+def test_an_interrupt_is_one_line_and_ends_all_processes(
+    ready: Machine, driver: str, number: int, whom: str
+) -> None:
+    assert interrupt(ready, driver, number, whom) == (130, INTERRUPTED)
+
+
+def test_a_second_interrupt_does_not_wait_for_the_driver(ready: Machine) -> None:
+    assert interrupt(ready, BUSY, signal.SIGTERM, "script", times=2) == (130, INTERRUPTED)
+
+
+@pytest.mark.parametrize("whom", ["group", "script"])
+def test_an_interrupt_during_set_up_is_one_line(machine: Machine, whom: str) -> None:
+    machine.add_python("python3.12")
+    process = machine.start("--package", FAKE_SECONDS="5")
+    while not machine.calls_file.exists() or "pip install" not in machine.calls_file.read_text():
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT) if whom == "group" else process.terminate()
+    _, shown = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert shown.splitlines()[-1] + "\n" == INTERRUPTED
+    assert "set-up stopped" not in shown
+    machine.calls()
+    assert machine.run("--package")[0] == 0
+
+
+def test_java_that_was_killed_is_one_line(ready: Machine) -> None:
+    code, shown = ready.run(FAKE_SPARK="import os; os.kill(os.getpid(), 9)")
+    assert code == 137
+    assert shown.startswith("songmood: Java was killed, usually because memory ran out: use fewer cores")
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_the_exit_code_is_that_of_the_run(ready: Machine, code: int) -> None:
+    assert ready.run(FAKE_SPARK=f"raise SystemExit({code})") == (code, "")
+
+
+def test_a_local_folder_of_spark_that_cannot_be_written_is_one_line(ready: Machine) -> None:
+    code, shown = ready.run(FAKE_SPARK="raise SystemExit(53)")
+    assert code == 2
+    assert shown.startswith("songmood: Spark cannot write to its local folder: free some space there, or ")
+    assert shown.count("\n") == 1
+
+
 # -- set-up ------------------------------------------------------------------------------------
 
 
@@ -185,6 +278,31 @@ def test_the_first_use_installs_the_lock_file_and_the_second_uses_it(machine: Ma
     assert jars.startswith("spark-submit --master local[1]")
     assert machine.run("--package") == (0, "")
     assert machine.calls() == []
+
+
+@pytest.mark.parametrize("lost", ["bin/spark-submit", "bin/python", "requirements.lock", "bin", ""])
+def test_an_environment_that_has_lost_a_part_is_made_again(ready: Machine, lost: str) -> None:
+    path = ready.root / ".venv" / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert ready.run("--package")[0] == 0
+    assert ready.calls()[0] == "python3.12 -m venv --clear .venv"
+    assert ready.run("--package") == (0, "")
+
+
+def test_jars_that_are_lost_are_fetched_again(ready: Machine) -> None:
+    shutil.rmtree(ready.root / ".venv" / "ivy")
+    assert ready.run("--package")[0] == 0
+    assert [call.split(" --properties")[0] for call in ready.calls()] == ["spark-submit --master local[1]"]
+    assert ready.run("--package") == (0, "")
+
+
+def test_a_file_in_the_place_of_the_environment_is_one_line(machine: Machine) -> None:
+    machine.add_python("python3.12")
+    (machine.root / ".venv").write_text("/somewhere/else\n")  # as some tools write it
+    code, shown = machine.run("--package")
+    assert code == 2
+    assert ".venv must be a folder: move the file away" in shown
+    assert shown.count("\n") == 1
 
 
 def test_development_adds_its_packages_to_those_that_are_there(ready: Machine) -> None:
