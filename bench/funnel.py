@@ -1,12 +1,15 @@
 """Ingest, filter and dedupe of messy demo corpora of three sizes, compared with other tools.
 
 usage: make bench-funnel     (or: python bench/funnel.py --sizes 17000 170000 1700000)
+       python bench/funnel.py --corpus DIR --truth FILE     (a corpus of your own, with its truth)
 
 For each size: seconds, rows per second, peak memory of driver and workers, candidate pairs, and the
 pairwise precision, recall and F1 against the truth of the demo; then the growth exponents. Other tools
 get the same parsed records: exact de-duplication in DuckDB (the lower bound of the time), Splink 4 on
 DuckDB at a match probability of 0.95, and at the smallest size MinHash-LSH on character trigrams at
 Jaccard 0.5 (datasketch), which takes more than ten minutes at the next size.
+
+The truth is a CSV file of song_id and group_id: records with one group_id are one song. No step reads it.
 """
 
 from __future__ import annotations
@@ -30,15 +33,17 @@ FUNNEL = ("ingest", "filter", "dedupe")
 SETTINGS = ("demo.parts=[songs]", "demo.messy=true", "filter.required_ids=[]", "filter.languages=[]")
 
 
-def run_funnel(songs: int, folder: Path, more: list[str], driver_memory: str) -> dict[str, Any]:
-    """Run the three steps on a fresh demo corpus; the manifest."""
-    warehouse = folder.resolve() / f"funnel-{songs}"
-    sets = [*SETTINGS, f"demo.songs={songs}", f"paths.warehouse={warehouse}", *more]
+def run_funnel(name: str, folder: Path, more: list[str], driver_memory: str) -> dict[str, Any]:
+    """Run the three steps; the manifest, in which `truth` is what DuckDB reads the truth of the demo from."""
+    warehouse = folder.resolve() / f"funnel-{name}"
+    sets = [*SETTINGS, f"paths.warehouse={warehouse}", *more]
     command = [str(ROOT / "spark-submit.sh"), "all", "--until", "dedupe", "--run-id", "bench"]
     command += [part for setting in sets for part in ("--set", setting)]
     subprocess.run([*command, "--", "--driver-memory", driver_memory], cwd=folder, check=True)
     manifest: dict[str, Any] = json.loads((warehouse / "runs" / "bench" / "manifest.json").read_text())
-    return {**manifest, "warehouse": str(warehouse)}
+    corpus = manifest["settings"]["paths"]["corpus"]
+    truth = f"SELECT song_id, duplicate_group FROM '{corpus}/truth/songs/*.parquet'"
+    return {**manifest, "warehouse": str(warehouse), "truth": truth}
 
 
 def table(manifest: dict[str, Any], name: str) -> str:
@@ -47,9 +52,8 @@ def table(manifest: dict[str, Any], name: str) -> str:
 
 
 def agreement(manifest: dict[str, Any], groups: str) -> tuple[float, float, float]:
-    """Pairwise precision, recall and F1 of groups (a query of song_id, found) against the demo's truth."""
-    truth = f"'{manifest['settings']['paths']['corpus']}/truth/songs/*.parquet'"
-    both = f"SELECT duplicate_group, found FROM ({groups}) JOIN {truth} USING (song_id)"
+    """Pairwise precision, recall and F1 of groups (a query of song_id, found) against the truth."""
+    both = f"SELECT duplicate_group, found FROM ({groups}) JOIN ({manifest['truth']}) USING (song_id)"
     true, found, shared = (
         duckdb.sql(
             f"SELECT sum(n * (n - 1) / 2) FROM (SELECT count(*) n FROM ({both}) GROUP BY {by})"
@@ -221,10 +225,22 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "bench" / "out")
     parser.add_argument("--driver-memory", default="4g")
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--corpus", type=Path, help="a corpus of your own; needs --truth")
+    parser.add_argument("--truth", type=Path, help="a CSV file of song_id and group_id")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
+    if arguments.corpus:
+        corpus = [f"paths.corpus={arguments.corpus.resolve()}", *arguments.set]
+        run = run_funnel(arguments.corpus.name, arguments.folder, corpus, arguments.driver_memory)
+        rows = f"read_csv('{arguments.truth}', all_varchar=true)"
+        truth = f"SELECT song_id, group_id AS duplicate_group FROM {rows}"
+        compare_peers({**run, "truth": truth}, list(PEERS))
+        return
     sizes = sorted(arguments.sizes)
-    runs = [run_funnel(n, arguments.folder, arguments.set, arguments.driver_memory) for n in sizes]
+    runs = [
+        run_funnel(str(n), arguments.folder, [f"demo.songs={n}", *arguments.set], arguments.driver_memory)
+        for n in sizes
+    ]
 
     print(
         "\n| songs | rows | "
