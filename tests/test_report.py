@@ -121,7 +121,7 @@ MERGED = {
     "o0": ("s06", None, CLOSER),
     "o1": ("s06", EVIL, "Song 6"),
 }
-# (song_id, other_id, similarity, level of the name, level of the album); the threshold is 0.95.
+# (song_id, other_id, similarity, level of the name, level of the album); the threshold is 0.95 here.
 PAIRS = [
     ("m0", "m1", 1.0, "same title and artist", "same"),
     ("m0", "s00", 0.96, "same words", "same"),
@@ -363,6 +363,7 @@ def base() -> Settings:
         [],
         [
             "paths.corpus=/songs",
+            "dedupe.threshold=0.95",
             "report.map_songs=30",
             "report.seed_songs=4",
             "train.final_model=modified_tbert",
