@@ -1,6 +1,6 @@
 """What sites and files write beside lyrics, and in their place.
 
-Patterns look at so many characters at most that no text takes them long.
+Each pattern looks at a limited number of characters, so that no text takes it long.
 """
 
 from __future__ import annotations
