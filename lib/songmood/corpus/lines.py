@@ -16,7 +16,7 @@ from songmood.engine.store import open_filesystem
 
 _LINES = "file string, raw string, record_hash string, problem string"
 
-_Split = Callable[[str, int], Iterator[Raw]]  # the records of a file, each of so many bytes at most
+_Split = Callable[[str, int], Iterator[Raw]]  # the records of a file, of at most this number of bytes each
 
 
 def read_lines(spark: SparkSession, files: Sequence[str], max_bytes: int) -> DataFrame:

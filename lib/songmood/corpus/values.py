@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from songmood.names.words import LANGUAGE_CODES, LANGUAGES
 
-# Texts that people and programs write where there is no value.
+# Texts that stand for a missing value.
 NO_VALUE = (
     *("null", "nan", "none", "n/a", "n.a.", "na", "nil", "nat", "<na>", "undefined", "missing", "-", "?"),
     *("unknown", "unk", "unk."),

@@ -30,8 +30,8 @@ def resolve_encoder(model: str) -> Path:
     """The local folder of the encoder that `encoder.model` names.
 
     `model` is 'embedded', a folder, or a Hugging Face id, whose files are fetched on first use.
-    Raises UserError if there is no such encoder, if it lacks config.json or whole safetensors weights, or if
-    it needs code of its own.
+    Raises UserError if the encoder is not found, if its config.json or its safetensors weights are missing or
+    damaged, or if it needs code of its own.
     """
     if model == "embedded":
         spec = importlib.util.find_spec(EMBEDDED)  # finds without importing: the import is slow

@@ -48,7 +48,7 @@ def seal_folder(filesystem: fs.FileSystem, folder: str, about: Mapping[str, Any]
 
 
 def read_seal(filesystem: fs.FileSystem, folder: str) -> dict[str, Any] | None:
-    """`about` and `files` of a folder's seal; None if there is no whole seal of this version."""
+    """`about` and `files` of a folder's seal; None if the seal is missing, damaged or of another version."""
     try:
         with filesystem.open_input_stream(f"{folder}/{SEAL}", compression=None) as stream:
             return from_sealed(stream.read())

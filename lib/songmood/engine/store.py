@@ -125,7 +125,7 @@ class Store:
         return bool(self._fs.get_file_info(self._at(path)).type != fs.FileType.NotFound)
 
     def read_file(self, path: str) -> bytes | None:
-        """The content of a file; None if there is no such file."""
+        """The content of a file; None if the file does not exist."""
         try:
             with self._fs.open_input_stream(self._at(path), compression=None) as stream:
                 return bytes(stream.read())
@@ -133,7 +133,7 @@ class Store:
             return None
 
     def read_record(self, path: str) -> dict[str, Any] | None:
-        """What write_record wrote; None if there is no such file, or not a whole one of this version."""
+        """What write_record wrote; None if the file is missing, damaged or of another version."""
         try:
             return from_sealed(self.read_file(path) or b"")
         except OSError:  # a bad sector, or a folder in its place

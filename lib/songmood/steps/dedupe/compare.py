@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -186,7 +185,8 @@ def _name_levels(
     mixed = ~(same | like | unknown) | (unknown & one_unknown)
     lost = (sides["key"][0] == "") | (sides["key"][1] == "")
     same_words = ((mixed & (bags >= _SAME_WORDS)) | (unknown & (bags == 1) & ~same_title)) & ~lost
-    is_generic = np.isin(_without_digits(sides["key"][0]), _generic_keys(settings))
+    generic = [squash(normalize_title(title)) for title in settings.generic_titles]
+    is_generic = np.isin(_without_digits(sides["key"][0]), generic)
     common = is_generic | np.logical_and(*(side.astype(bool) for side in sides["common_title"]))
     lengths = np.minimum(*map(_lengths, sides["key"]))
     long = lengths >= settings.long_title
@@ -250,15 +250,6 @@ def _is_field(key: str, album: str, track: float) -> bool:
     if key.isdecimal():
         return float(key) == track
     return bool(album) and fuzz.ratio(key, album.replace(" ", "")) >= 100 * _EXPLAINED
-
-
-@lru_cache
-def _generic(titles: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(squash(normalize_title(title)) for title in titles)
-
-
-def _generic_keys(settings: DedupeSettings) -> list[str]:
-    return list(_generic(tuple(settings.generic_titles)))
 
 
 def _without_digits(keys: npt.NDArray[Any]) -> list[str]:
