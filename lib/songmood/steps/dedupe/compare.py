@@ -148,13 +148,20 @@ def _places(sides: Sides, extended: Extended) -> Whereabouts:
     return Whereabouts(albums, np.minimum(tracks, 2), np.minimum(lengths, 2))
 
 
+# The level of the album by whether the titles are only similar, the album, and the track number.
+_ALBUM_LEVELS = np.array(
+    [
+        [[LEVELS["album"].index(text if text == "unknown" else text + case) for text in texts] for texts in (
+            ("unknown",) * 3, ("differs",) * 3, ("same", "same, other track", "same, same track")
+        )]
+        for case in ("", ", like title")
+    ]
+)  # fmt: skip
+
+
 def _album_levels(places: Whereabouts, names: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The level of the album; what the level of the name is made of counts no second time."""
-    same = np.array(["same", "same, other track", "same, same track"])[places.track]
-    texts = np.select([places.album == 0, places.album == 1], ["unknown", "differs"], same)
-    similar = np.isin(names, _SIMILAR) & (places.album > 0)
-    texts = np.where(similar, np.char.add(texts, ", like title"), texts)
-    levels = np.array([LEVELS["album"].index(text) for text in texts], dtype=int)
+    levels = _ALBUM_LEVELS[np.isin(names, _SIMILAR).astype(int), places.album, places.track]
     return np.where(np.isin(names, _BY_TRACK), 0, levels)
 
 
