@@ -123,7 +123,7 @@ SPELLINGS = [
     *(("length", text, None) for text in ("unk.", "0", "", "-5", "long")),
     *(
         ("length", text, value)
-        for text, value in (("3m", 180.0), ("3.5", 210.0), ("1:02:03", 3723.0), ("4999", 4999.0))
+        for text, value in (("3m", 180.0), ("3.5", 210.0), ("1:02:03", 3723.0), ("3999", 3999.0))
     ),
     *(("publicationDateAlbum", text, 1975) for text in ("1975", "1975-03-21", "'75", "75", "March 1975")),
     *(("publicationDateAlbum", text, year) for text, year in (("'06", 2006), ("unk.", None), ("7", 2007))),

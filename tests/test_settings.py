@@ -45,6 +45,33 @@ def test_later_settings_win(tmp_path: Path) -> None:
     assert (settings.seed, settings.filter.languages, settings.filter.required_ids) == (9, ("french",), ())
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("paths.warehouse", "/data/out #2", "/data/out #2"),
+        ("paths.corpus", "1979", "1979"),
+        ("paths.corpus", "my: songs, [2020]", "my: songs, [2020]"),
+        ("paths.corpus", " a folder'", " a folder'"),
+        ("paths.corpus", "&first *second", "&first *second"),
+        ("paths.corpus", "no", "no"),
+        ("paths.corpus", "a=b", "a=b"),
+        ("paths.corpus", "null", None),
+        ("paths.corpus", "", None),
+        ("fetch.lastfm.url", "http://127.0.0.1:8080/#2", "http://127.0.0.1:8080/#2"),
+        ("encoder.model", "2024-01-01", "2024-01-01"),
+        ("filter.languages", "[no, en]", ("no", "en")),
+        ("dedupe.generic_titles", "[1979, on, 1e3]", ("1979", "on", "1e3")),
+        ("label.moods", "{yes: [no], 1: [off]}", {"yes": ("no",), "1": ("off",)}),
+        ("topics.alphas", "[0.5, auto]", (0.5, "auto")),
+    ],
+)
+def test_text_on_the_command_line_is_taken_as_it_stands(name: str, text: str, value: object) -> None:
+    found: Any = load_settings(BASE, [], [f"{name}={text}"])
+    for part in name.split("."):
+        found = getattr(found, part)
+    assert found == value
+
+
 def test_a_list_of_moods_replaces_the_one_before_it() -> None:
     settings = load_settings(BASE, [], ["label.moods={calm: [calm], angry: [angry]}"])
     assert list(settings.label.moods) == ["calm", "angry"]

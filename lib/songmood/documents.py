@@ -160,9 +160,9 @@ def settings_page(base: str) -> str:
         "# Settings",
         "",
         "Generated from conf/base.yaml and lib/songmood/settings.py by `make docs`. Change a setting with",
-        "`--set section.name=value` (the value in YAML), or with a file of settings: `--conf FILE`. Later",
-        "values replace earlier ones. A setting marked * does not make a step run again: it changes no",
-        "result, or, as with encoder.model, the content of what it names decides.",
+        "`--set section.name=value` (text as it stands, lists and mappings in YAML), or with a file of",
+        "settings: `--conf FILE`. Later values replace earlier ones. A setting marked * does not make a step",
+        "run again: it changes no result, or, as with encoder.model, the content of what it names decides.",
         "",
     ]
     for section in read_sections(base):

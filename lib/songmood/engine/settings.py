@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -53,8 +53,9 @@ def read_settings(
 ) -> AnySettings:
     """Read the settings of a run.
 
-    `single` are strings 'section.name=value', the value in YAML. `whole` names the settings whose value is
-    a mapping that a new one replaces instead of extending. Raises UserError, in one line, for a file that
+    `single` are strings 'section.name=value': the value is all that stands after '=' if the setting is
+    text, otherwise YAML. `whole` names the settings whose value is a mapping that a new one replaces
+    instead of extending. Raises UserError, in one line, for a file that
     does not exist or is not YAML, an unknown setting (naming the nearest known one) and an invalid value.
     """
     values = _read_yaml(base)
@@ -64,12 +65,44 @@ def read_settings(
         name, equals, value = setting.partition("=")
         if not equals:
             raise UserError(f"--set {setting}: write it as section.name=value")
-        parsed = _nested(name.strip(), _parse_yaml(value, f"--set {setting}"))
-        values = _merge(values, parsed, "--set", set(whole))
+        given = _single_value(_types_of(model, name.strip()), value, f"--set {setting}")
+        values = _merge(values, _nested(name.strip(), given), "--set", set(whole))
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise UserError(_first_problem(error)) from None
+
+
+def _types_of(model: type[Section], name: str) -> set[Any]:
+    """The types that a setting's value may have; for a list or a mapping, with those of its items."""
+    section, _, rest = name.partition(".")
+    field = model.model_fields.get(section)
+    if field is None:
+        return set()
+    if rest and isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+        return _types_of(field.annotation, rest)
+    return _types(field.annotation)
+
+
+def _types(annotation: Any) -> set[Any]:
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _types(parts[0])
+    if origin is Literal:
+        return set(map(type, parts))
+    types = set().union(*(_types(part) for part in parts if part is not ...)) if parts else {annotation}
+    return types | {origin} if isinstance(origin, type) and issubclass(origin, tuple | dict) else types
+
+
+def _single_value(types: set[Any], text: str, where: str) -> Any:
+    """The value of a setting of these types: text is never read as a number, a truth value or a comment."""
+    if types == {str}:
+        return text
+    if types == {str, type(None)}:
+        return None if text in ("", "null") else text
+    # of a list of texts, 'no' and 1979 are texts
+    loader = yaml.BaseLoader if types and types <= {str, tuple, dict} else yaml.SafeLoader
+    return _parse_yaml(text, where, loader)
 
 
 def _nested(name: str, value: Any) -> dict[str, Any]:
@@ -91,9 +124,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _parse_yaml(text: str, where: str) -> Any:
+def _parse_yaml(text: str, where: str, loader: Any = yaml.SafeLoader) -> Any:
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, loader)
     except yaml.YAMLError as error:
         raise UserError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
 
