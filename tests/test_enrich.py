@@ -532,12 +532,14 @@ def test_which_requests_are_open(
         {"song_id": "again", "artist": "ANN", "title": "Never asked"},  # the same request
         {"song_id": "nameless", "title": "ok"},
         {"song_id": "no title", "artist": "Ann"},
-        {"song_id": "no word in the title", "artist": "Ann", "title": "?!"},
+        {"song_id": "a name of signs", "artist": "Ann", "title": "?!"},
+        {"song_id": "no name in the title", "artist": "Ann", "title": "---"},
     )
     known = frame(spark, answers, spark.createDataFrame([], ANSWER_SCHEMA).schema)
     settings = make_settings().fetch
     requests = open_requests(songs, "lastfm", known, settings, now).collect()
     assert sorted((row["request"], row["attempts"]) for row in requests) == [
+        ("ann\t?!", 0),
         ("ann\tfailed", 4),
         ("ann\tlong gone", 0),
         ("ann\tnever asked", 0),

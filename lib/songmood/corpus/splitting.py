@@ -242,7 +242,7 @@ class _JsonSplitter:
     def take_between(self, part: bytes) -> Iterator[Raw]:
         """The text up to an object, a line end or the end, unless it is nothing but brackets and commas."""
         if self._text or not _BETWEEN_RECORDS.fullmatch(part):
-            self._text.add(part)
+            self._text.add(part.rstrip(b"\r\n"))
             raw = self._text.take(BROKEN_JSON)
             if not _BETWEEN_RECORDS.fullmatch(raw.raw.encode()):
                 yield raw
