@@ -22,7 +22,7 @@ from songmood.demo.draws import Draws
 from songmood.demo.evidence import FAINT, HAPPY_SHARE, SOUND, Ceiling, estimate_ceilings, solve_strengths
 from songmood.demo.ids import song_ids
 from songmood.demo.maker import CSV_COLUMNS, Maker, make_part
-from songmood.demo.names import artist_names
+from songmood.demo.names import artist_names, song_titles
 from songmood.demo.rows import KINDS, artist_of, lay_out_rows
 from songmood.demo.tags import LABELLED
 from songmood.demo.words import (
@@ -360,6 +360,14 @@ def test_titles_of_an_artist_are_dissimilar(corpus: dict[str, pd.DataFrame]) -> 
         assert similarities.max() < 80
     sizes = titles.groupby("artist").size()
     assert sizes.max() > 8 * sizes.median()  # a few artists have many songs, most have few
+
+
+def test_titles_repeat_among_artists_as_often_as_real_ones() -> None:
+    """As often as WASABI's of 60 artists (bench/titles.py), and as the law says for a larger corpus."""
+    for songs, several, distinct in ((11_200, 0.057, 0.928), (170_000, 0.17, 0.69)):
+        titles = pd.Series(song_titles(Draws(7), *artist_of(np.arange(songs)))).value_counts()
+        assert (titles > 1).mean() == pytest.approx(several, abs=0.02)
+        assert len(titles) / songs == pytest.approx(distinct, abs=0.03)
 
 
 def test_names_and_ids_stay_distinct_at_two_million_songs() -> None:

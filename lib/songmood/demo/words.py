@@ -161,6 +161,17 @@ TITLES = (
     "The Last {m} {n} in Town",
     "Good Morning, {m} {n}",
 )
+# Titles with a place, a word made of NAME_STARTS and NAME_ENDS.
+PLACE_TITLES = (
+    "{m} {n} of {p}",
+    "From {p} to the {m} {n}",
+    "A {m} {n} over {p}",
+    "{p} Had a {m} {n}",
+    "Leaving {p} by {m} {n}",
+    "{p} and the {m} {n}",
+    "What {m} {n}, {p}?",
+    "{n} Street, {m} {p}",
+)
 # Their numbers are primes (61 and 67), so that steps of any length visit every word before any repeats.
 MODIFIERS = _list(
     "Amber Ancient Autumn Blue Borrowed Brass Bright Burning Careless Cardboard Copper Crimson Crooked "
