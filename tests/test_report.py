@@ -487,6 +487,13 @@ def test_the_histogram_of_similarities_shows_the_threshold(page: str) -> None:
     assert "left 1,234 pairs of records uncompared" in text
 
 
+def test_errors_are_estimated_with_their_grounds(page: str) -> None:
+    text = text_of(part_of(page, "Estimated errors"))
+    assert "About 0.1 of 4 merged pairs are expected to be two songs (3.7%)" in text
+    assert "about 3.8 pairs of one song are expected to be missed (49.9% of all such pairs)" in text
+    assert "No two records agree in two ids" in text
+
+
 def test_the_largest_groups_show_their_spellings(page: str) -> None:
     rows = re.findall(r"<tr\b.*?</tr>", part_of(page, "Largest groups"), flags=re.DOTALL)[1:]
     shown = [[text_of(cell) for cell in re.findall(r"<td.*?</td>", row, flags=re.DOTALL)] for row in rows]
@@ -687,7 +694,7 @@ def test_each_section_says_why_it_is_empty(
         assert part in text
     assert "too few songs" in text
     assert "No two records in this run have similar names." in text
-    for part in ("Largest groups", "Borderline pairs", "Match weights"):
+    for part in ("Estimated errors", "Largest groups", "Borderline pairs", "Match weights"):
         assert part not in text
     assert ("No song records" in text) == (not steps)
     assert "nan" not in re.sub(r"<[^>]+>", " ", text).split()

@@ -6,7 +6,7 @@ shows lyrics: of their table, only the source is read.
 summaries.py      what is read from Spark
 records.py        what is read from the manifest
 funnel.py         songs by step, and the time of each step
-sources.py, duplicates.py, models.py, recommendations.py    sections
+sources.py, duplicates.py, estimate.py, models.py, recommendations.py    sections
 figures.py, maps.py, curves.py    what plotly draws
 formats.py        how values are written
 templates.py      fills in *.html.j2

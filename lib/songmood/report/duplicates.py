@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from songmood.report import formats
+from songmood.report.estimate import count_same_ids, estimate_errors
 from songmood.report.figures import SIMILARITY_BINS, similarities
 from songmood.report.records import StepRecords, figures_of
 from songmood.tables import DUPLICATE_PAIRS
@@ -21,14 +22,15 @@ _SHOWN = ("artist", "title", "album", "year", "duration_s")
 
 
 def summarize_pairs(tables: Mapping[str, DataFrame], threshold: float, seed: int) -> dict[str, DataFrame]:
-    """combinations: pairs by the levels of their comparisons; groups: the largest ones.
+    """combinations: pairs by the levels of their comparisons; groups: the largest ones; same_ids.
 
     Pairs with a similarity from `threshold` on are linked. Each combination has the numbers of pairs and
-    of merged pairs, and one pair drawn by hash.
+    of merged pairs, and one pair drawn by hash. same_ids has one row, of estimate.py.
     """
     groups = tables["deduped"].where("version_count > 1").orderBy(F.desc("version_count"), "song_id")
     return {
         "combinations": _combine(_with_group(tables), threshold, seed),
+        "same_ids": count_same_ids(tables["filtered"]),
         "groups": groups.limit(_GROUPS).select(
             F.col("song_id").alias("representative_id"), "artist", "title", "version_count"
         ),
@@ -108,6 +110,7 @@ def section(
     counts, threshold = frames["combinations"], settings["dedupe"]["threshold"]
     linked = counts["linked"].astype(bool)
     pairs_linked, figures = counts.loc[linked, "pairs"].sum(), figures_of(steps, "dedupe")
+    same_ids = int(frames["same_ids"]["pairs"].sum())
     return {
         "unit": settings["dedupe"]["unit"],
         "threshold": threshold,
@@ -118,6 +121,7 @@ def section(
         "below_merged": counts.loc[~linked, "pairs_merged"].sum(),
         "left_out": figures.get("pairs_left_out"),
         "match_share": figures.get("match_share"),
+        "estimate": estimate_errors(counts, frames["match_weights"], same_ids, threshold),
         "histogram": similarities(counts, threshold),
         "groups": _groups(frames["groups"], frames["spellings"]),
         "borderline": _borderline(select_borderline(counts, threshold), frames["records"]),
