@@ -195,6 +195,7 @@ def test_what_a_killed_run_left_is_cleaned_up_and_its_state_is_said(store: Store
     add_run(store, "killed", "f0", state="running")
     add_run(store, "alive", "f1", state="running", fingerprints={"next": "f2"})
     store.write_record("runs/killed/alive.json", {"machine": alive._machine(), "pid": 1, "started": 0.0})
+    store.write_text("runs/killed/.checkpoints/part", "x")
     for fingerprint in ("f0", "f2", "f3"):
         store.write_text(f"tables/songs/.writing/{fingerprint}-12ab/_temporary/0/part", "x")
         store.write_text(f"models/.writing/mood-{fingerprint}-12ab/mood.json", "x")
@@ -205,6 +206,7 @@ def test_what_a_killed_run_left_is_cleaned_up_and_its_state_is_said(store: Store
     assert store.folders("tables/songs/.writing") == ["f2-12ab"]
     assert store.folders("models/.writing") == ["mood-f2-12ab"]
     assert not store.exists("runs/killed/alive.json")
+    assert not store.exists("runs/killed/.checkpoints")
     assert made(store) == {"f0", "f1"}
 
 

@@ -46,6 +46,8 @@ def test_a_run_writes_tables_models_files_and_publishes(start: Start, tmp_path: 
     assert current == {"run_id": "run-0", "tables": dict(sorted(ended.manifest["tables"].items()))}
     told = json.loads((warehouse / "runs" / "run-0" / "told.txt").read_text())
     assert told == {"model": {"rows": {"numbers": 5}, "words": [], "seed": 7}, "steps": ["count", "square"]}
+    # no checkpoint of a step is left
+    assert {path.name for path in (warehouse / "runs" / "run-0").iterdir()} == {"manifest.json", "told.txt"}
 
 
 def test_the_manifest_says_what_happened(start: Start) -> None:

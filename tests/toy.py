@@ -129,7 +129,7 @@ def square_numbers(
     model = scratch / "square_model"
     model.mkdir()
     (model / "model.json").write_text(json.dumps({"rows": rows, "words": words, "seed": seed}))
-    squares = numbers.select("n", (F.col("n") * F.col("n")).alias("square"))
+    squares = numbers.select("n", (F.col("n") * F.col("n")).alias("square")).checkpoint()
     large = squares.where(F.col("n") > settings.largest)
     left_out = large.select(F.lit("square").alias("step"), "n", F.lit("too large").alias("reason"))
     return Squared(squares.where(F.col("n") <= settings.largest), left_out, model, (squares,))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 
 from songmood.engine.alive import FILE, is_alive
-from songmood.engine.store import DAMAGED, MANIFEST, WRITING, Store
+from songmood.engine.store import CHECKPOINTS, DAMAGED, MANIFEST, WRITING, Store
 
 # How long what no run names is kept: someone may be reading it.
 GRACE = timedelta(hours=24)
@@ -34,6 +34,7 @@ def clean_up(store: Store) -> list[str]:
     killed = [run for run in runs if run not in alive and store.exists(f"runs/{run}/{FILE}")]
     for run in killed:
         _say_interrupted(store, run)
+        store.delete(f"runs/{run}/{CHECKPOINTS}")
         store.delete(f"runs/{run}/{FILE}")
     return killed
 

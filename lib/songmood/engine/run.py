@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,7 +28,7 @@ from songmood.engine.memory import peak_memory
 from songmood.engine.pipeline import Pipeline
 from songmood.engine.settings import RootSettings
 from songmood.engine.step import Counts, Notes, Step
-from songmood.engine.store import MANIFEST, Store
+from songmood.engine.store import CHECKPOINTS, MANIFEST, Store
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ class Run:
         """Call one step, write what it returns, and record it."""
         self._repair_inputs(step)
         record = StepRecord(step.name, fingerprint)
-        with peak_memory() as peak, TemporaryDirectory() as scratch:
+        with peak_memory() as peak, TemporaryDirectory() as scratch, self._checkpoints():
             started = time.perf_counter()
             for name in self.pipeline.reads(step, self.settings):
                 if name in self.pipeline.tables:
@@ -139,6 +140,16 @@ class Run:
         self._add(record)
 
     # -- within ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _checkpoints(self) -> Iterator[None]:
+        """A folder for DataFrame.checkpoint, where a lost executor loses nothing."""
+        folder = f"runs/{self.run_id}/{CHECKPOINTS}"
+        self.spark.sparkContext.setCheckpointDir(f"{self.store.uri}/{folder}")
+        try:
+            yield
+        finally:
+            self.store.delete(folder)
 
     def _needs_others(self, step: Step[..., Any]) -> bool:
         return _reads_all(step) or bool(self.pipeline.reads(step, self.settings))

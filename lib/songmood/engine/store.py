@@ -35,6 +35,7 @@ from songmood.engine.table import Table
 
 WRITING, DAMAGED = ".writing", ".damaged"  # folders beside tables and models
 MANIFEST = "manifest.json"
+CHECKPOINTS = ".checkpoints"  # in the folder of a run: what Spark keeps of a step until the step ends
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,6 @@ def dedupe_songs(spark: SparkSession, filtered: DataFrame, settings: DedupeSetti
         merged.song_records,
         duplicate_pairs(found),
         weights,
-        (merged.linked, found.pairs, found.named),
+        (merged.linked,),
         Notes(figures=figures),
     )

@@ -7,7 +7,6 @@ from functools import partial
 from typing import NamedTuple
 
 import pandas as pd
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -23,9 +22,9 @@ from songmood.tables import DEDUPED, DUPLICATE_PAIRS, DUPLICATES, SONG_RECORDS
 class Duplicates(NamedTuple):
     """The `groups` (song_id, group_id) that were found, and the evidence.
 
-    A group has two records or more, or is a record that was split off. `named` (named.py) and `pairs`
-    (candidates with the level of each comparison) are kept on disk until unpersisted. `left_out` is the
-    number of pairs of records of one block that were not compared.
+    A group has two records or more, or is a record that was split off. `named` has the names of records
+    (named.py), `pairs` the candidates with the level of each comparison. `left_out` is the number of pairs
+    of records of one block that were not compared.
     """
 
     groups: DataFrame
@@ -50,16 +49,14 @@ def iterate_duplicates(songs: DataFrame, settings: DedupeSettings) -> Duplicates
     With unit `song`, the same artist and title is the same song, unless the title is generic ('Intro').
     All other pairs are weighed, and a pair with a similarity of at least `dedupe.threshold` is linked.
     """
-    read = songs_with_artists(songs, settings).persist(StorageLevel.DISK_ONLY)
-    named = compared_names(read, settings).persist(StorageLevel.DISK_ONLY)
+    # Checkpoints, not only kept frames: what reads a frame four times would have four times its plan.
+    named = compared_names(songs_with_artists(songs, settings).checkpoint(), settings).checkpoint()
     candidates = candidate_pairs(named, settings)
-    pairs = candidates.pairs.persist(StorageLevel.DISK_ONLY)
+    pairs = candidates.pairs.checkpoint()
     weights = fit_weights(pairs, settings)
-    read.unpersist()
     linked = pairs.where(weights.similarity() >= settings.threshold)
     links = linked.select(F.col("song_id_b").alias("song_id"), F.col("song_id_a").alias("linked_id"))
-    # a checkpoint: plans that are built on the groups stay small
-    groups = hold_together(iterate_groups(links), named, weights, settings).localCheckpoint()
+    groups = hold_together(iterate_groups(links), named, weights, settings).checkpoint()
     # nothing is reported of a plan that Spark finds to be empty
     left_out = int(candidates.left_out.get.get("pairs") or 0)
     return Duplicates(groups, named, pairs, weights, left_out)

@@ -25,8 +25,8 @@ def iterate_groups(links: DataFrame) -> DataFrame:
 
     group_id is the least song_id of the component. Records without links are left out. Alternates the
     large-star and small-star steps of Kiveris et al. 2014, "Connected Components in MapReduce and Beyond",
-    which end after a logarithmic number of rounds. Each round's result is kept with the executors, so the
-    plan does not grow.
+    which end after a logarithmic number of rounds. Each round's result is a checkpoint, so the plan does not
+    grow.
     """
     edges, state = _iterate_once(links.select(F.col("song_id").alias("a"), F.col("linked_id").alias("b")))
     before = None
@@ -41,7 +41,7 @@ def _iterate_once(edges: DataFrame) -> tuple[DataFrame, tuple[int, int]]:
     """The edges, computed, and their number and the sum of their hashes: equal only for the same edges."""
     observed = Observation("edges")
     count, hashes = F.count(F.lit(1)), F.sum(F.xxhash64("a", "b").cast("decimal(38,0)"))
-    kept = edges.observe(observed, count.alias("count"), hashes.alias("hashes")).localCheckpoint()
+    kept = edges.observe(observed, count.alias("count"), hashes.alias("hashes")).checkpoint()
     found = observed.get  # nothing is reported of a plan that Spark finds to be empty
     return kept, (int(found.get("count") or 0), int(found.get("hashes") or 0))
 

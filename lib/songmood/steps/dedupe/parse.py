@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Collection, Container, Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from rapidfuzz import fuzz
@@ -65,6 +66,7 @@ _ALBUM_VERSION = re.compile(
     r"|(?:^|.* )(?:live|unplugged|karaoke|instrumentals?|remixes|remixed|demos)(?: \d+)?$"
 )
 _BRACKETED = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]?")
+_MOST_PARTS = 20  # of a title, where it is looked for an album or artist: more are not a title's
 _LIKE_NAME = 85.0  # the least similarity of two spellings of a name within one record
 _YEAR = re.compile(r"\d{4}")
 _YEAR_AFTER_ALBUM = re.compile(r"\s*[(\[](?:(?:19|20)\d{2}|unknown|null)[)\]]$")
@@ -224,7 +226,7 @@ def possible_albums(title: str | None) -> list[tuple[str, str]]:
 def _albums_after(text: str) -> Iterator[tuple[str, str]]:
     """What stands before each dash, colon and bracket of folded text, and the album that may be after it."""
     text = _YEAR_AFTER_ALBUM.sub("", text)
-    for match in _BEFORE_ALBUM.finditer(text):
+    for match in islice(_BEFORE_ALBUM.finditer(text), _MOST_PARTS):
         album = album_name(text[match.end() :].rstrip(")]} "))
         if not all(word in VERSIONS for word in album.split()):
             yield text[: match.start()], album
@@ -372,7 +374,7 @@ def _is_one_of(text: str, names: set[str]) -> bool:
 
 def _without_artist(text: str, credited: set[str]) -> str:
     """The text without its artist before ': ' or after ' by '."""
-    for match in _LOOSE_SEPARATOR.finditer(text):
+    for match in islice(_LOOSE_SEPARATOR.finditer(text), _MOST_PARTS):
         before, after = text[: match.start()], text[match.end() :]
         if plain(before) and plain(after):
             if _is_one_of(before, credited):
