@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -19,7 +18,6 @@ from runs import clean_environment, command, manifest_of, submit
 pytestmark = pytest.mark.slow
 
 SETTINGS = ("demo.songs=1500", "demo.messy=true")
-OPTIONS = ("all", "--until", "clean", "--run-id", "mine")
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
@@ -27,11 +25,21 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     return [p for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])]
 
 
-def start_until(folder: Path, begun: Callable[[Path], Any]) -> subprocess.Popen[str]:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all runs of this file, whose warehouse is w. The first run makes the songs."""
+    return tmp_path_factory.mktemp("interrupted")
+
+
+def options(run_id: str) -> tuple[str, ...]:
+    return ("all", "--until", "clean", "--run-id", run_id)
+
+
+def start_until(folder: Path, run_id: str, begun: Callable[[Path], Any]) -> subprocess.Popen[str]:
     """A run that has come so far that `begun` holds of its warehouse."""
     warehouse = folder / "w"
     process = subprocess.Popen(
-        command(*OPTIONS, settings=(*SETTINGS, f"paths.warehouse={warehouse}")),
+        command(*options(run_id), settings=(*SETTINGS, f"paths.warehouse={warehouse}")),
         cwd=folder, env=clean_environment(), start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
@@ -49,18 +57,18 @@ def is_cleaning(warehouse: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("begun", "number", "whom"),
+    ("run_id", "begun", "number", "whom"),
     [
-        (is_cleaning, signal.SIGINT, "group"),
-        (is_cleaning, signal.SIGTERM, "script"),
-        (lambda warehouse: (warehouse / "runs/mine/manifest.json").exists(), signal.SIGINT, "group"),
-        (lambda warehouse: time.sleep(2) or True, signal.SIGINT, "group"),  # Java starts
+        ("cleaning", is_cleaning, signal.SIGINT, "group"),
+        ("script", is_cleaning, signal.SIGTERM, "script"),
+        ("begun", lambda w: (w / "runs/begun/manifest.json").exists(), signal.SIGINT, "group"),
+        ("java", lambda w: time.sleep(2) or True, signal.SIGINT, "group"),  # Java starts
     ],
 )
 def test_an_interrupt_is_one_line_and_leaves_nothing(
-    tmp_path: Path, begun: Callable[[Path], Any], number: int, whom: str
+    folder: Path, run_id: str, begun: Callable[[Path], Any], number: int, whom: str
 ) -> None:
-    process = start_until(tmp_path, begun)
+    process = start_until(folder, run_id, begun)
     if whom == "group":
         os.killpg(process.pid, number)
     else:
@@ -72,37 +80,36 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(
     assert [line for line in lines if not line.startswith((" ", "songmood"))] == []  # traces begin a line
     assert "Error" not in shown
     assert "Traceback" not in shown
-    assert psutil.wait_procs(processes_of(tmp_path), timeout=10)[1] == []
+    assert psutil.wait_procs(processes_of(folder), timeout=10)[1] == []
     if begun is is_cleaning:
-        assert manifest_of(tmp_path / "w", "mine")["state"] == "interrupted"
-    assert not list(tmp_path.glob("w/**/.writing/*"))
-    assert not list(tmp_path.glob("w/**/alive.json"))
+        assert manifest_of(folder / "w", run_id)["state"] == "interrupted"
+    assert not list(folder.glob("w/**/.writing/*"))
+    assert not list(folder.glob("w/**/alive.json"))
 
 
-def test_after_kill_9_the_same_command_resumes_and_clears_up(tmp_path: Path) -> None:
-    process = start_until(tmp_path, is_cleaning)
+def test_when_the_script_is_killed_the_driver_ends(folder: Path) -> None:
+    process = start_until(folder, "alone", is_cleaning)
+    process.kill()
+    process.communicate()
+    assert psutil.wait_procs(processes_of(folder), timeout=20)[1] == []
+    assert manifest_of(folder / "w", "alone")["state"] == "interrupted"
+
+
+def test_after_kill_9_the_same_command_resumes_and_clears_up(folder: Path) -> None:
+    process = start_until(folder, "mine", is_cleaning)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    warehouse = tmp_path / "w"
+    warehouse = folder / "w"
     assert manifest_of(warehouse, "mine")["state"] == "running"
     assert list(warehouse.glob("tables/*/.writing/*"))
-    psutil.wait_procs(processes_of(tmp_path), timeout=10)
-    ended = submit(tmp_path, "prune", settings=(*SETTINGS, f"paths.warehouse={warehouse}"))
+    psutil.wait_procs(processes_of(folder), timeout=10)
+    ended = submit(folder, "prune", settings=(*SETTINGS, f"paths.warehouse={warehouse}"))
     assert ended.code == 0, ended.out
     assert "run mine was killed; what it completed is reused" in ended.out
     assert manifest_of(warehouse, "mine")["state"] == "interrupted"
     assert not list(warehouse.glob("**/.writing/*"))
-    ended = submit(tmp_path, *OPTIONS, settings=(*SETTINGS, f"paths.warehouse={warehouse}"))
+    ended = submit(folder, *options("mine"), settings=(*SETTINGS, f"paths.warehouse={warehouse}"))
     assert ended.code == 0, ended.out
     manifest = manifest_of(warehouse, "mine")
     assert manifest["state"] == "complete"
     assert [step["step"] for step in manifest["steps"] if step["reused"]] == ["ingest"]
-
-
-def test_when_the_script_is_killed_the_driver_ends(tmp_path: Path) -> None:
-    process = start_until(tmp_path, is_cleaning)
-    process.kill()
-    process.communicate()
-    assert psutil.wait_procs(processes_of(tmp_path), timeout=20)[1] == []
-    manifest = json.loads((tmp_path / "w/runs/mine/manifest.json").read_text())
-    assert manifest["state"] == "interrupted"
