@@ -22,7 +22,7 @@ from mood_songs import QUICK, Tables, model_settings, song_tables, take
 from songmood.encoder.files import encoder_id
 from songmood.engine.errors import UserError
 from songmood.models.base import Loss
-from songmood.models.comparison import Comparison, Learned, TrainedModels, fit_models
+from songmood.models.comparison import Comparison, Learned, TrainedModels, fit_models, split_frame
 from songmood.models.files import DESCRIPTION, HEAD, describe
 from songmood.models.neural import NeuralModel
 from songmood.models.songs import fetch_training_songs
@@ -327,6 +327,37 @@ def test_a_mood_of_three_songs_stops(
     few = song_tables(table, encoder, {"happy": 12, "sad": 3})
     with pytest.raises(UserError, match=r"only 3 labelled songs are sad.*needs 10"):
         fit(take(few, quick), encoder, quick, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("songs", "artists", "left_out", "reason"),
+    [
+        ({"angry": 9, "happy": 40, "sad": 40}, 2, ["angry"], "only 9 labelled songs are angry"),
+        ({"angry": 1, "calm": 3, "happy": 40, "sad": 40}, 2, ["angry", "calm"], "only 1 labelled song is"),
+        ({"angry": 12, "happy": 120, "sad": 120}, 12, ["angry"], "its only artist is too few"),
+        ({"angry": 20, "happy": 40, "sad": 40}, 2, [], ""),
+    ],
+)
+def test_a_mood_with_too_few_songs_or_artists_is_left_out_while_two_remain(
+    songs: dict[str, int], artists: int, left_out: list[str], reason: str, quick: Settings
+) -> None:
+    """`artists` is the number of neighboring songs that share an artist."""
+    moods = [mood for mood, count in songs.items() for _ in range(count)]
+    frame = pd.DataFrame({"mood": moods, "artist": [f"Artist {i // artists}" for i in range(len(moods))]})
+    kept, names, warnings = split_frame(frame, model_settings(quick))
+    assert names == [mood for mood in songs if mood not in left_out]
+    assert sorted(set(kept["mood"])) == list(range(len(names)))
+    assert len(kept) == sum(songs[mood] for mood in names)
+    assert [warning.split()[0] for warning in warnings] == left_out
+    assert not left_out or (reason in warnings[0] and "bring more" in warnings[0])
+
+
+@pytest.mark.parametrize("songs", [{"angry": 2, "happy": 40, "sad": 3}, {"happy": 40, "sad": 1}])
+def test_two_moods_must_remain(songs: dict[str, int], quick: Settings) -> None:
+    moods = [mood for mood, count in songs.items() for _ in range(count)]
+    frame = pd.DataFrame({"mood": moods, "artist": [f"Artist {i}" for i in range(len(moods))]})
+    with pytest.raises(UserError, match=r"only \d labelled songs? (is|are) sad, and training needs 10"):
+        split_frame(frame, model_settings(quick))
 
 
 def test_audio_alone_and_three_moods(

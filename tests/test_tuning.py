@@ -141,7 +141,7 @@ def test_with_cross_fit_training_songs_are_embedded_by_encoders_that_have_not_se
 ) -> None:
     models = "train.models=[fine_tuned_bert, modified_tbert]"
     settings = make_settings(*QUICK, models, "train.final_model=modified_tbert", "train.cross_fit=2")
-    frame, moods = split_frame(fetch_training_songs(take(mood_tables, settings)), model_settings(settings))
+    frame, moods, _ = split_frame(fetch_training_songs(take(mood_tables, settings)), model_settings(settings))
     comparison = Comparison(model_settings(settings), encoder)
     comparison.moods = moods
     tuned, songs, _ = comparison.learn("fine_tuned_bert", frame)

@@ -24,7 +24,7 @@ from songmood.models.card import model_card
 from songmood.models.evaluate import evaluate, mcnemar
 from songmood.models.neural import NeuralModel, Prediction
 from songmood.models.songs import balance, fetch_training_songs, mood_names
-from songmood.models.splits import deal, split_songs
+from songmood.models.splits import RareMoodError, deal, split_songs
 from songmood.models.tuning import HiddenStates
 from songmood.settings import EncoderSettings, TrainSettings
 from songmood.tables import MODEL_METRICS, MODEL_PREDICTIONS, TRAINING_CURVES
@@ -66,7 +66,7 @@ def fit_models(
 
     `songs` are those of `songmood.models.songs.training_songs`. Two runs on one machine give the same
     figures, except train_seconds; on another machine sums are rounded differently, and figures differ a
-    little. Raises UserError if all songs have one mood, or a mood has too few songs to be split.
+    little. Moods that are too rare to be split are left out with a warning (see `split_frame`).
     """
     frame = fetch_training_songs(songs)
     comparison = Comparison(settings, encoder_folder)
@@ -75,7 +75,8 @@ def fit_models(
     if frame.empty:
         comparison.warnings.append("no labelled songs with lyrics or audio features: no model is trained")
     else:
-        frame, comparison.moods = split_frame(frame, settings)
+        frame, comparison.moods, left_out = split_frame(frame, settings)
+        comparison.warnings.extend(left_out)
         figures = balance(frame, comparison.moods)
         for _ in comparison.compare(frame):
             pass
@@ -94,12 +95,25 @@ def fit_models(
     )
 
 
-def split_frame(songs: pd.DataFrame, settings: ModelSettings) -> tuple[pd.DataFrame, list[str]]:
-    """The songs with `mood` as an index and with `split`, and the moods. Raises UserError as `fit_models`."""
-    moods = mood_names(songs["mood"])
-    codes = songs["mood"].map(moods.index)
-    split = split_songs(codes, songs["artist"], moods, settings.train, settings.seed)
-    return songs.assign(mood=codes, split=split), moods
+def split_frame(songs: pd.DataFrame, settings: ModelSettings) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """The songs with `mood` as an index and with `split`, the moods, and a warning for each mood left out.
+
+    A mood that is too rare to be in every split is left out, with its songs, while two other moods remain.
+    Raises UserError if fewer remain.
+    """
+    left_out = []
+    while True:
+        try:
+            moods = mood_names(songs["mood"])
+            codes = songs["mood"].map(moods.index)
+            split = split_songs(codes, songs["artist"], moods, settings.train, settings.seed)
+        except RareMoodError as rare:
+            if songs["mood"].nunique() <= 2:
+                raise
+            left_out.append(f"{rare.mood} is left out of the models' moods: {rare}")
+            songs = songs[songs["mood"] != rare.mood].reset_index(drop=True)
+        else:
+            return songs.assign(mood=codes, split=split), moods, left_out
 
 
 def _final_model(comparison: Comparison, songs: pd.DataFrame) -> NeuralModel | None:

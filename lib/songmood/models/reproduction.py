@@ -83,11 +83,13 @@ def reproduce(songs: pd.DataFrame, encoder_folder: Path, settings: Settings, uni
     """Do every unit that `settings.reproduce` requests and that is not done; `say` reports each one.
 
     `songs` are those of songmood.models.songs.fetch_training_songs. `say` also reports once which models
-    cannot be trained on them. Raises UserError, before any work, if the songs cannot be split for one of the
+    cannot be trained on them, and which moods are too rare for one of the folds and seeds: these are left
+    out of all. Raises UserError, before any work, if the songs cannot be split for one of the
     folds and seeds, or if folds would test songs twice.
     """
-    work = _Work(songs, encoder_folder, units, _once(say))
+    say = _once(say)
     _check(songs, settings)
+    work = _Work(_keep_moods(songs, settings, say), encoder_folder, units, say)
     requested = settings.reproduce
     for seed, fold in itertools.product(requested.seeds, range(requested.folds)):
         _compare(work, _with(settings, seed, fold=fold))
@@ -131,8 +133,17 @@ def _check(songs: pd.DataFrame, settings: Settings) -> None:
             f"{folds} folds of {settings.train.test_share:g} of the songs would test some twice: "
             "lower reproduce.folds or train.test_share"
         )
-    for seed, fold in itertools.product(settings.reproduce.seeds, range(folds)):
-        split_frame(songs, _model_settings(_with(settings, seed, fold=fold)))
+
+
+def _keep_moods(songs: pd.DataFrame, settings: Settings, say: Say) -> pd.DataFrame:
+    """The songs of the moods that are frequent enough for every split."""
+    for seed, fold in itertools.product(settings.reproduce.seeds, range(settings.reproduce.folds)):
+        _, moods, left_out = split_frame(songs, _model_settings(_with(settings, seed, fold=fold)))
+        if left_out:
+            for warning in left_out:
+                say(warning)
+            return _keep_moods(songs[songs["mood"].isin(moods)].reset_index(drop=True), settings, say)
+    return songs
 
 
 def _with(settings: Settings, seed: int, **train: Any) -> Settings:
@@ -172,7 +183,7 @@ def _comparison(work: _Work, settings: Settings) -> tuple[Comparison, pd.DataFra
     """A comparison of the models of `settings.train`, and the songs, split."""
     model_settings = _model_settings(settings)
     comparison = Comparison(model_settings, work.encoder_folder)
-    frame, comparison.moods = split_frame(work.songs, model_settings)
+    frame, comparison.moods, _ = split_frame(work.songs, model_settings)
     return comparison, frame
 
 

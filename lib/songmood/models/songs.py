@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from songmood.audio import AUDIO_FEATURES
 from songmood.engine.errors import UserError
-from songmood.models.splits import PARTS, SPLITS
+from songmood.models.splits import PARTS, SPLITS, RareMoodError
 from songmood.names.normalize import normalized_artist
 from songmood.settings import TrainSettings
 
@@ -81,16 +81,18 @@ def fetch_training_songs(songs: DataFrame) -> pd.DataFrame:
 
 
 def mood_names(moods: pd.Series[str]) -> list[str]:
-    """The moods, sorted. Raises UserError unless there are two or more, each with enough songs to split."""
+    """The moods, sorted.
+
+    Raises UserError if there is one mood only, and RareMoodError if a mood has too few songs to split.
+    """
     counts = moods.value_counts().sort_index()
     advice = "loosen label.min_tags, label.top_k or label.epsilon, look at label.moods, or bring more tags"
     if len(counts) == 1:
         raise UserError(f"all {len(moods)} labelled songs are {counts.index[0]}, one mood only: {advice}")
     if counts.min() < PARTS:
-        raise UserError(
-            f"only {counts.min()} labelled songs are {counts.idxmin()}, "
-            f"and training needs {PARTS} of each mood: {advice}"
-        )
+        mood, songs = counts.idxmin(), "song is" if counts.min() == 1 else "songs are"
+        needed = f"training needs {PARTS} of each mood"
+        raise RareMoodError(str(mood), f"only {counts.min()} labelled {songs} {mood}, and {needed}: {advice}")
     return [str(mood) for mood in counts.index]
 
 

@@ -17,6 +17,14 @@ SPLITS = ("train", "validation", "test")
 PARTS = 10  # songs are dealt into ten parts, and a split is made of whole parts
 
 
+class RareMoodError(UserError):
+    """A mood has too few songs or artists to be in every split."""
+
+    def __init__(self, mood: str, reason: str) -> None:
+        super().__init__(reason)
+        self.mood = mood
+
+
 def split_songs(
     moods: pd.Series[int], artists: pd.Series[str], names: Sequence[str], settings: TrainSettings, seed: int
 ) -> npt.NDArray[Any]:
@@ -24,12 +32,13 @@ def split_songs(
 
     Songs are dealt into ten parts; with `train.split_by` artist, all songs of an artist go into one part.
     `train.fold` chooses the test parts: over all folds, every song is tested once. The result depends on the
-    order of the songs. Raises UserError if a split lacks a mood.
+    order of the songs. Raises RareMoodError if a split lacks a mood, and UserError if there are too
+    few artists.
     """
     advice = "set train.split_by to random, or bring more labelled songs"
-    too_few = "are too few to keep artists apart"
+    too_few = "too few to keep artists apart"
     if settings.split_by == "artist" and artists.nunique() < PARTS:
-        raise UserError(f"the labelled songs' {artists.nunique()} artists {too_few}: {advice}")
+        raise UserError(f"the labelled songs' {artists.nunique()} artists are {too_few}: {advice}")
     groups = artists if settings.split_by == "artist" else None
     part = np.empty(len(moods), dtype=int)
     for number, (_, rows) in enumerate(deal(moods, groups, PARTS, seed)):
@@ -42,7 +51,9 @@ def split_songs(
         for code, mood in enumerate(names):
             if not ((split == name) & (moods.to_numpy() == code)).any():
                 count = artists[moods.to_numpy() == code].nunique()
-                raise UserError(f"no {mood} song for {name}: its {count} artists {too_few}: {advice}")
+                its = "its only artist is" if count == 1 else f"its {count} artists are"
+                reason = f"no {mood} song for {name}: {its} {too_few}: {advice}"
+                raise RareMoodError(mood, reason)
     return split
 
 
