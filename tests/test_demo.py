@@ -32,6 +32,7 @@ from songmood.demo.words import (
     MODIFIERS,
     MOOD_TAGS,
     MOOD_WORDS,
+    MORE_MOOD_TAGS,
     NOUNS,
     THEMES,
 )
@@ -184,7 +185,11 @@ def test_word_lists_are_disjoint() -> None:
     assert {len(line.split()) for line in LINES} == {LINE_WORDS}
     # steps through a list of prime length visit all of it
     assert [len(words) for words in (LINES, MODIFIERS, NOUNS, FILLER_TAGS)] == [23, 61, 67, 47]
-    assert not set(FILLER_TAGS) & {tag for tags in MOOD_TAGS.values() for tag in tags}
+    four_moods = load_settings(ROOT / "conf" / "base.yaml", [ROOT / "conf" / "four-moods.yaml"]).label.moods
+    assert not set(FILLER_TAGS) & {tag for tags in four_moods.values() for tag in tags}
+    assert {tag for tags in (MOOD_TAGS | MORE_MOOD_TAGS).values() for tag in tags} <= {
+        tag for tags in four_moods.values() for tag in tags
+    }
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from songmood.demo.evidence import draw_moods
 from songmood.demo.ids import song_ids, track_ids
 from songmood.demo.rows import Rows
 from songmood.demo.songs import genres
-from songmood.demo.words import FILLER_TAGS, GENRES, MOOD_TAGS
+from songmood.demo.words import FILLER_TAGS, GENRES, MOOD_TAGS, MORE_MOOD_TAGS
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,41 @@ CASES = (
     # The synonyms of the wrong mood would win if their weights were added; the paper does not add them.
     Case("outnumbered", 0.03, (60, 50, 30, 25, 20, 15, 12, 10, 8, 7, 6)),
     Case("low_rank", 0.05, (100, 80, 70, 60, 55, 6, 5, 5, 4, 4, 3, 3)),  # the mood word is sixth
-    Case("no_mood", 0.10, _FILLER),
+    Case("more_moods", 0.085, _FILLER),  # relaxed or angry, which the paper's rule does not know
+    Case("no_mood", 0.015, _FILLER),
     Case("few", 0.08, (100, 60, 35, 20, 10, 8, 5)),  # fewer than 11
     Case("light", 0.02, (100, 60, 35, 20, 10, 8, 5, 2, 2, 1, 1, 1, 1, 1)),  # fewer than 11 of weight 3
     Case("none", 0.05),
 )
 LABELLED = ("clear", "over_epsilon", "outnumbered")  # the cases that the paper's rule labels
 FEWEST_FILLERS = 11  # of _FILLER, so that there are at least twelve tags with a mood word
+_CLEAR = ("clear", "more_moods")  # the mood's word is heavy, and there is hardly another mood
 SYNONYM_FIRST = 0.35  # of clear cases: a synonym outranks the name of the mood
 OTHER_MOOD = 0.3  # of clear cases: a weak word of the wrong mood
 
-_HAPPY, _SAD = (list(words) for words in MOOD_TAGS.values())
+# The words of each mood, and those of the opposite one.
+_WORDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "happy": (MOOD_TAGS["happy"], MOOD_TAGS["sad"]),
+    "sad": (MOOD_TAGS["sad"], MOOD_TAGS["happy"]),
+    "relaxed": (MORE_MOOD_TAGS["relaxed"], MORE_MOOD_TAGS["angry"]),
+    "angry": (MORE_MOOD_TAGS["angry"], MORE_MOOD_TAGS["relaxed"]),
+}
 
 
 def draw_cases(draws: Draws, takes: Array) -> Array:
     """How each recording is tagged, as a place in CASES, independent of its mood."""
     steps = np.cumsum([case.rate for case in CASES])[:-1]
     return np.searchsorted(steps, draws.uniform("tag case", takes))
+
+
+def draw_tagged_moods(draws: Draws, songs: Array, takes: Array) -> Array:
+    """The mood that the tags of each recording are about: happy, sad, relaxed or angry.
+
+    Happy songs that are tagged as relaxed, and sad ones that are tagged as angry, are so in their words.
+    """
+    happy = draw_moods(draws, songs)
+    more = draw_cases(draws, takes) == [case.name for case in CASES].index("more_moods")
+    return np.where(more, np.where(happy, "relaxed", "angry"), np.where(happy, "happy", "sad")).astype(object)
 
 
 def make_tags(draws: Draws, rows: Rows) -> pd.DataFrame:
@@ -103,15 +121,16 @@ def _mood_tags(draws: Draws, rows: Rows, cases: Array, filler: Array) -> tuple[A
     `cases` are the names of the cases, and `filler` is the sum of the weights of the recording's other tags.
     """
     u = draws.uniform("mood tags", rows.take, 4)
-    synonym_first = (u[:, 1] < SYNONYM_FIRST) & (cases == "clear")
-    words = _mood_words(draw_moods(draws, rows.song), u[:, 0], synonym_first)
+    synonym_first = (u[:, 1] < SYNONYM_FIRST) & np.isin(cases, _CLEAR)
+    words = _mood_words(draw_tagged_moods(draws, rows.song, rows.take), u[:, 0], synonym_first)
     return words, _mood_weights(cases, filler, u)
 
 
-def _mood_words(happy: Array, u: Array, synonym_first: Array) -> Array:
-    """Two words of each song's mood (its name and a synonym) and three of the opposite one."""
-    words = np.empty((len(happy), 5), dtype=object)
-    for chosen, own, opposite in ((happy, _HAPPY, _SAD), (~happy, _SAD, _HAPPY)):
+def _mood_words(moods: Array, u: Array, synonym_first: Array) -> Array:
+    """Two words of each recording's mood (its name and a synonym) and three of the opposite one."""
+    words = np.empty((len(moods), 5), dtype=object)
+    for mood, (own, opposite) in _WORDS.items():
+        chosen = moods == mood
         synonym = strings(own[1:])[(u[chosen] * len(own[1:])).astype(int)]
         words[chosen, 0] = np.where(synonym_first[chosen], synonym, own[0])
         words[chosen, 1] = np.where(synonym_first[chosen], own[0], synonym)
@@ -124,7 +143,7 @@ def _mood_weights(cases: Array, filler: Array, u: Array) -> Array:
     weights = np.zeros((len(cases), 5), dtype=np.int64)
     strong = 60 + (41 * u[:, 2]).astype(int)
 
-    clear = cases == "clear"
+    clear = np.isin(cases, _CLEAR)
     weights[clear, 0] = strong[clear]
     weights[clear, 1] = (strong[clear] * np.where(u[clear, 1] < SYNONYM_FIRST, 0.5, 0.1)).astype(int)
     weights[clear, 2] = np.where(u[clear, 3] < OTHER_MOOD, 3 + (6 * u[clear, 0]).astype(int), 0)

@@ -164,7 +164,7 @@ TITLES = (
 # Titles with a place, a word made of NAME_STARTS and NAME_ENDS.
 PLACE_TITLES = (
     "{m} {n} of {p}",
-    "From {p} to the {m} {n}",
+    "Between {p} and a {m} {n}",
     "A {m} {n} over {p}",
     "{p} Had a {m} {n}",
     "Leaving {p} by {m} {n}",
@@ -232,12 +232,17 @@ MOOD_TAGS = {
     "happy": ("happy", "happiness", "cheerful", "joyful"),
     "sad": ("sad", "melancholy", "melancholic", "sadness", "depressing"),
 }
-# Tags that do not decide the mood, including other emotions. Their number is a prime (47), as for titles.
+# The moods that conf/four-moods.yaml adds: of songs as pleasant as happy ones, and as unpleasant as sad ones.
+MORE_MOOD_TAGS = {
+    "relaxed": ("relaxed", "relaxing", "calm", "mellow", "peaceful"),
+    "angry": ("angry", "anger", "aggressive", "furious"),
+}
+# Tags that do not decide the mood, including emotions. Their number is a prime (47), as for titles.
 FILLER_TAGS = (
     "female vocalists", "male vocalists", "guitar", "piano", "acoustic", "british", "american", "canadian",
     "swedish", "singer-songwriter", "seen live", "favorites", "favourite songs", "Awesome", "catchy",
     "classic", "live", "beautiful", "love", "loved", "60s", "70s", "80s", "90s", "00s", "chill", "chillout",
-    "mellow", "romantic", "relaxing", "dreamy", "energetic", "angry", "nostalgic", "calm", "epic", "sexy",
-    "road trip", "summer", "instrumental", "strings", "great lyrics", "duet", "soundtrack", "oldies",
+    "guilty pleasure", "romantic", "covers", "dreamy", "energetic", "concert", "nostalgic", "vinyl", "epic",
+    "sexy", "road trip", "summer", "instrumental", "strings", "great lyrics", "duet", "soundtrack", "oldies",
     "workout", "night",
 )  # fmt: skip
