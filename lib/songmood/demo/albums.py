@@ -34,6 +34,12 @@ def album_numbers(rows: Rows, artists: Array) -> Array:
     return np.asarray(artists * _ALBUMS + chosen)
 
 
+def track_numbers(draws: Draws, rows: Rows) -> Array:
+    """The position of each row's song on its album, from 1; editions of an album have the same order."""
+    elsewhere = 1 + draws.below("track number", rows.row, 16)
+    return np.where(rows.is_kind("album", "deluxe", "remaster"), 1 + rows.index % _SONGS_PER_ALBUM, elsewhere)
+
+
 def album_titles(draws: Draws, albums: Array, artist_names: Array) -> Array:
     """The title of each album; editions of one album share the beginning of it."""
     place = albums % _ALBUMS

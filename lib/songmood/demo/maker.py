@@ -13,14 +13,15 @@ from songmood.audio import AUDIO_FEATURES, DISCRETE_AUDIO_FEATURES
 from songmood.demo import audio, evidence, ids, lyrics, noise, songs, tags, words
 from songmood.demo.draws import Array, Draws, strings
 from songmood.demo.evidence import Strengths
-from songmood.demo.rows import KINDS, Rows, lay_out_rows, repeats
+from songmood.demo.rows import KINDS, Rows, lay_out_rows
 from songmood.settings import DemoSettings
 
-# The public CSV's header, with lastfm_id, which the real one lacks (WASABI's tag files are keyed by it).
+# The public CSV's header, with two columns that the real one lacks: lastfm_id, by which WASABI's tags are
+# keyed, and the track number, which is empty unless the demo is messy.
 CSV_COLUMNS = (
     "_id", "artist", "title", "albumTitle", "id_album", "publicationDateAlbum", "album_genre", "urlSpotify",
     "urlLastFm", "lastfm_id", "isrc", "id_song_musicbrainz", "id_song_deezer", "language", "language_detect",
-    "length", "bpm", "rank", "explicitLyrics", "isClassic",
+    "length", "number", "bpm", "rank", "explicitLyrics", "isClassic",
 )  # fmt: skip
 _TYPES = {"rank": "bigint", "explicitLyrics": "boolean", "isClassic": "boolean"}
 _SCHEMAS = {
@@ -32,7 +33,7 @@ _SCHEMAS = {
     ),
     "lyrics": "song_id string, artist string, title string, lyrics string",
     "truth": "song_id string, duplicate_group string, row_kind string, language string, mood string, "
-    "theme string, tag_case string, lyrics_llr double, audio_llr double, both_llr double",
+    "tagged_mood string, theme string, tag_case string, lyrics_llr double, audio_llr double, both_llr double",
     "wrong_lyrics": "song_id string, artist string, title string, kind string",
 }
 
@@ -48,7 +49,7 @@ class Maker:
     def songs(self, rows: Rows) -> pd.DataFrame:
         """The part songs/, with the id of the artist."""
         made = songs.make_songs(self.draws, rows)
-        return noise.make_messy(self.draws, made, rows.row, repeats(rows)) if self.demo.messy else made
+        return noise.make_messy(self.draws, made, rows) if self.demo.messy else made.assign(number="")
 
     def tags(self, rows: Rows) -> pd.DataFrame:
         """The part tags/."""
@@ -81,6 +82,7 @@ class Maker:
                 "row_kind": strings(kind.name for kind in KINDS)[rows.kind],
                 "language": language,
                 "mood": np.where(evidence.draw_moods(draws, rows.song), "happy", "sad").astype(object),
+                "tagged_mood": tags.draw_tagged_moods(draws, rows.song, rows.take),
                 "theme": theme,
                 "tag_case": strings(case.name for case in tags.CASES)[tags.draw_cases(draws, rows.take)],
                 "lyrics_llr": evidence.log_odds(by_lyrics),

@@ -1,128 +1,228 @@
-"""Messy rows: variations in how people write a song's name, at fixed rates, make duplicates hard to find.
+"""Messy rows: each record is written in the style of one of five sources, and some of its fields are damaged.
 
-With `demo.messy`, rows that repeat a recording are rewritten, each in at most one of the ways below. No
-row has ids, so two rows of one song can be recognized only by their text.
+Styles and damages are those of real records of songs, and are drawn at the rates counted there by
+bench/noise.py: the MusicBrainz-20K benchmark of Hildebrandt, Saeedi and Rahm, 9,754 records of 5,062 songs.
+Each of its sources has a fifth of the records, and no two records of a song are of one source. Damages hit
+each field by itself: 21% of the records have one or more damaged names, and 1.5% have two or three.
+Records of one song are of one release there, and of several in WASABI: here, half of the repeats are each.
+
+No record has ids, so that two records of one song can be recognized only by their texts and numbers.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable
+from random import Random
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from songmood.demo.draws import Array, Draws
+from songmood.demo.rows import Rows
 
-# Shares of the rows that repeat a recording; the others are left as they are.
-JOINED = 0.30  # the artist is in the title
-TYPOS = 0.20  # at least one typing mistake in the title, and sometimes one in the artist
-NO_ARTIST = 0.10  # the artist is blank or '[unknown]'
-REORDERED = 0.10  # fields in another format or order
-TRANSLITERATED = 0.05  # artist and title in Cyrillic letters
-IDS = ("urlSpotify", "urlLastFm", "lastfm_id", "isrc", "id_song_musicbrainz", "id_song_deezer")
+IDS = ("urlSpotify", "urlLastFm", "lastfm_id", "isrc", "id_song_musicbrainz", "id_song_deezer", "language")
+FIELDS = ("artist", "title", "albumTitle", "publicationDateAlbum", "length", "number", "language_detect")
+NAMES = FIELDS[:3]
+LOST = ("", "null", "unknown", "unk.", "n.a.")  # how a source writes a value that it lost
 
-_KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_NEIGHBORS = {
-    key: "".join(row[max(0, i - 1) : i + 2]).replace(key, "") for row in _KEYS for i, key in enumerate(row)
-}
-_CYRILLIC = {
-    **{"shch": "щ", "sh": "ш", "ch": "ч", "zh": "ж", "th": "т", "ph": "ф", "ck": "к", "qu": "кв"},
-    **{"ee": "и", "oo": "у", "x": "кс"},
-    **dict(zip("abcdefghijklmnopqrstuvwyz", "абкдефгхижклмнопкрстуввйз", strict=True)),
-}
+_ARTICLE = re.compile(r"^The ")
 
 
-def make_messy(draws: Draws, songs: pd.DataFrame, numbers: Array, repeats: Array) -> pd.DataFrame:
-    """The rows (WASABI's columns) without ids, and with messy repeats."""
-    rows = songs.to_dict("list")
-    for name in IDS:
-        rows[name] = [""] * len(songs)
-    way = draws.uniform("messy way", numbers)
-    variant = draws.below("messy variant", numbers, 1 << 30)
-    ways: tuple[tuple[float, Callable[[dict[str, str], int], dict[str, str]]], ...] = (
-        (JOINED, _join),
-        (TYPOS, _mistype),
-        (NO_ARTIST, _forget_artist),
-        (REORDERED, _reorder),
-        (TRANSLITERATED, _transliterate),
-    )
-    ends = np.cumsum([rate for rate, _ in ways])
-    for i in np.flatnonzero(repeats & (way < ends[-1])):
-        change = ways[int(np.searchsorted(ends, way[i], side="right"))][1]
-        for name, value in change({name: rows[name][i] for name in _WRITTEN}, int(variant[i])).items():
-            rows[name][i] = value
-    messy: pd.DataFrame = pd.DataFrame(rows, index=songs.index, columns=songs.columns)
+class Record(NamedTuple):
+    """What a source knows of a song, before it writes it down; empty strings are not known."""
+
+    artist: str
+    title: str
+    album: str
+    year: str
+    milliseconds: int  # 0: not known
+    number: str
+    language: str
+
+
+# -- styles: the record in the order of FIELDS ------------------------------------------------------------
+
+
+def _plain(record: Record) -> tuple[str, ...]:
+    length = str(record.milliseconds) if record.milliseconds else ""
+    return record.artist, record.title, record.album, record.year, length, record.number, record.language
+
+
+def _joined(record: Record) -> tuple[str, ...]:
+    title = f"{record.artist} - {record.title}"
+    length = str(record.milliseconds // 1000) if record.milliseconds else "null"
+    return "", title, record.album, record.year[2:], length, record.number, record.language or "null"
+
+
+def _dashed(record: Record) -> tuple[str, ...]:
+    title = f"{record.title} - {record.album}"
+    year = f"'{record.year[2:]}" if record.year else ""
+    length = f"{round(record.milliseconds / 60_000, 3)}" if record.milliseconds else ""
+    return _ARTICLE.sub("", record.artist), title, "", year, length, record.number, record.language
+
+
+def _numbered(record: Record) -> tuple[str, ...]:
+    artist, title, album = (_ascii(name) for name in (record.artist, record.title, record.album))
+    minutes, seconds = divmod(record.milliseconds // 1000, 60)
+    length = f"{minutes}m {seconds}sec" if record.milliseconds else "unknown"
+    language = f"{record.language[:3]}." if record.language else "unknown"
+    title, album = f"{int(record.number):03}-{title}", f"{album} ({record.year or 'unknown'})"
+    return artist, title, album, "null", length, record.number, language
+
+
+def _bracketed(record: Record) -> tuple[str, ...]:
+    title = f"{record.title} ({record.album})"
+    minutes, seconds = divmod(record.milliseconds // 1000, 60)
+    length = f"{minutes:02}:{seconds:02}" if record.milliseconds else ""
+    number = f"{int(record.number):03}"
+    return _ARTICLE.sub("", record.artist), title, record.album, record.year, length, number, ""
+
+
+STYLES = (_plain, _joined, _dashed, _numbered, _bracketed)
+
+
+def _ascii(text: str) -> str:
+    """The text without accents, and without the letters of other scripts."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+# -- damages ----------------------------------------------------------------------------------------------
+
+
+def _add_letter(text: str, chance: Random) -> str:
+    at = chance.randrange(len(text) + 1)
+    return text[:at] + _letter(text, chance) + text[at:]
+
+
+def _omit_letter(text: str, chance: Random) -> str:
+    at = chance.randrange(len(text))
+    return text[:at] + text[at + 1 :]
+
+
+def _change_letter(text: str, chance: Random) -> str:
+    at = chance.randrange(len(text))
+    if chance.random() < 0.5:
+        return text[:at] + _letter(text, chance) + text[at + 1 :]
+    return text[:at] + text[at : at + 2][::-1] + text[at + 2 :]
+
+
+def _letter(text: str, chance: Random) -> str:
+    if text[0].isdigit():
+        return chance.choice("0123456789 ")
+    return chance.choice("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+
+
+def _lose(text: str, chance: Random) -> str:
+    return chance.choice(LOST)
+
+
+def _mistype(text: str, chance: Random) -> str:
+    return _add_letter(_omit_letter(text, chance) or text, chance)
+
+
+def _omit_word(text: str, chance: Random) -> str:
+    words = text.split()
+    del words[chance.randrange(len(words))]
+    return " ".join(words) or text
+
+
+def _double_word(text: str, chance: Random) -> str:
+    words = text.split()
+    at = chance.randrange(len(words))
+    return " ".join([*words[: at + 1], *words[at:]])
+
+
+def _swap_words(text: str, chance: Random) -> str:
+    words = text.split()
+    at = chance.randrange(len(words))
+    return " ".join([*words[:at], *words[at : at + 2][::-1], *words[at + 2 :]])
+
+
+def _close_up(text: str, chance: Random) -> str:
+    return text.replace(" ", "")
+
+
+def _hyphenate(text: str, chance: Random) -> str:
+    return text.replace(" ", chance.choice("-_"))
+
+
+def _change_case(text: str, chance: Random) -> str:
+    return text.upper() if chance.random() < 0.5 else text.lower()
+
+
+Damage = Callable[[str, Random], str]
+# The shares of a field's values. Years and track numbers (3.1% and 4.5% are wrong) are only mistyped or lost.
+ANY_DAMAGES: tuple[tuple[float, Damage], ...] = (
+    (0.018, _add_letter),
+    (0.009, _omit_letter),
+    (0.007, _change_letter),
+    (0.0045, _lose),
+)
+NAME_DAMAGES: tuple[tuple[float, Damage], ...] = (
+    *ANY_DAMAGES,
+    (0.0035, _mistype),
+    (0.004, _omit_word),
+    (0.003, _double_word),
+    (0.0035, _swap_words),
+    (0.005, _close_up),
+    (0.004, _hyphenate),
+    (0.002, _change_case),
+)
+SAME_RELEASE = (
+    0.5  # of repeats: they are on the album of the first record, as in the benchmark; not in WASABI
+)
+SWAPPED = 0.006  # of records: a name and another field have changed places
+
+
+def make_messy(draws: Draws, songs: pd.DataFrame, rows: Rows) -> pd.DataFrame:
+    """The rows (WASABI's columns, with the track number) without ids, each in the style of a source."""
+    order = np.argsort(draws.uniform("style", rows.take, len(STYLES)), axis=1)
+    style = order[np.arange(len(songs)), rows.kind % len(STYLES)]
+    damaged = draws.uniform("damage", rows.row, len(FIELDS))
+    swapped = draws.chance("swapped fields", rows.row, SWAPPED)
+    seed = draws.below("damage seed", rows.row, 1 << 30)
+    columns = [songs[name].to_numpy()[_releases(draws, rows, name)].tolist() for name in FIELDS]
+    written = []
+    for i, fields in enumerate(zip(*columns, strict=True)):
+        texts = list(STYLES[style[i]](_read(fields, int(seed[i]))))
+        if swapped[i] or damaged[i].min() < _MOST_DAMAGED:
+            _damage(texts, damaged[i], bool(swapped[i]), Random(int(seed[i])))
+        written.append(texts)
+    messy: pd.DataFrame = songs.assign(**dict.fromkeys(IDS, ""))
+    messy[list(FIELDS)] = np.array(written, dtype=object).reshape(-1, len(FIELDS))
     return messy
 
 
-_WRITTEN = ("artist", "title", "albumTitle", "publicationDateAlbum", "length", "language", "language_detect")
-Row = dict[str, str]
+def _releases(draws: Draws, rows: Rows, field: str) -> Array:
+    """For each row the row that its field comes from: itself, or the first row of its recording."""
+    own = np.arange(len(rows.row))
+    if field not in ("albumTitle", "publicationDateAlbum", "number"):
+        return own
+    first = np.maximum.accumulate(np.where(rows.is_kind("album"), own, 0))
+    same = draws.chance("same release", rows.row, SAME_RELEASE)
+    return np.where(same & rows.is_kind("best_of", "deluxe", "remaster", "loose"), first, own)
 
 
-def _join(row: Row, variant: int) -> Row:
-    artist, title = row["artist"], row["title"]
-    # a third of them keep the artist in its own field, too
-    kept = artist if variant % 3 == 0 else ("", "[unknown]")[variant % 2]
-    joined = (f"{artist} - {title}", f"{artist} - {title}", f"{artist}:{title}", f"{title} / {artist}")
-    return {"title": joined[(variant >> 4) % len(joined)], "artist": kept}
+_MOST_DAMAGED = sum(rate for rate, _ in NAME_DAMAGES)
 
 
-def _mistype(row: Row, variant: int) -> Row:
-    changed = {"title": _typos(row["title"], variant >> 4, 1 + variant % 2)}
-    if variant % 3 == 0:
-        changed["artist"] = _typos(row["artist"], variant >> 8, 1)
-    return changed
+def _read(fields: tuple[str, ...], seed: int) -> Record:
+    artist, title, album, year, seconds, number, language = fields
+    milliseconds = int(seconds) * 1000 + seed % 1000 if seconds else 0
+    return Record(artist, title, album, year, milliseconds, number, language.title())
 
 
-def _forget_artist(row: Row, variant: int) -> Row:
-    return {"artist": ("", "[unknown]", "Unknown Artist")[variant % 3]}
-
-
-def _reorder(row: Row, variant: int) -> Row:
-    words, seconds = row["artist"].split(), row["length"]
-    if variant % 4 == 0:
-        return {"artist": row["title"], "title": row["artist"]}
-    changed = {"artist": f"{words[-1]}, {' '.join(words[:-1])}"} if len(words) == 2 else {}
-    if seconds:
-        whole = int(seconds)
-        shown = (f"{whole * 1000}", f"{whole // 60}m {whole % 60:02}sec", f"{whole // 60}:{whole % 60:02}")
-        changed["length"] = shown[(variant >> 4) % 3]
-    if row["publicationDateAlbum"]:
-        changed["publicationDateAlbum"] = f"'{row['publicationDateAlbum'][2:]}"
-    if variant % 4 == 1:
-        changed["title"] = f"{1 + variant % 19:03}-{row['title']}"
-    if row["language_detect"]:
-        changed["language_detect"] = row["language_detect"][:3].title() + "."
-    return changed
-
-
-def _transliterate(row: Row, variant: int) -> Row:
-    return {name: _cyrillic(row[name]) for name in ("artist", "title")}
-
-
-def _typos(text: str, variant: int, count: int) -> str:
-    for turn in range(count):
-        letters = [i for i, letter in enumerate(text) if letter.isalpha()]
-        if len(letters) < 2:
-            return text
-        variant = (variant * 1_103_515_245 + 12_345 + turn) % (1 << 31)
-        i = letters[(variant >> 8) % len(letters)]
-        letter = text[i]
-        neighbors = _NEIGHBORS.get(letter.lower(), letter)
-        text = (
-            text[:i] + text[i + 1 :],  # a letter is omitted
-            text[:i] + letter + text[i:],  # is doubled
-            text[:i] + text[i : i + 2][::-1] + text[i + 2 :],  # changes places with the next
-            text[:i] + neighbors[variant % len(neighbors)] + text[i + 1 :],  # is that of the next key
-        )[(variant >> 4) % 4]
-    return text
-
-
-def _cyrillic(text: str) -> str:
-    written, i, lower = "", 0, text.lower()
-    while i < len(text):
-        size = next((n for n in (4, 2, 1) if lower[i : i + n] in _CYRILLIC and len(lower[i : i + n]) == n), 0)
-        letters = _CYRILLIC[lower[i : i + size]] if size else text[i]
-        written += letters.capitalize() if text[i].isupper() else letters
-        i += size or 1
-    return written
+def _damage(texts: list[str], draws: Array, swap: bool, chance: Random) -> None:
+    """Damage the texts of a record, in the order of FIELDS, in place."""
+    for i, (name, draw) in enumerate(zip(FIELDS, draws, strict=True)):
+        damages = NAME_DAMAGES if name in NAMES else ANY_DAMAGES
+        ends = np.cumsum([rate for rate, _ in damages])
+        if texts[i].strip() and draw < ends[-1]:
+            change = damages[int(np.searchsorted(ends, draw, side="right"))][1]
+            texts[i] = change(texts[i], chance)
+    if swap:
+        a, b = chance.randrange(len(NAMES)), chance.randrange(len(FIELDS))
+        texts[a], texts[b] = texts[b], texts[a]

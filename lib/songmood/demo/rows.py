@@ -85,12 +85,6 @@ def lay_out_rows(draws: Draws, songs: Array, corpus_songs: int) -> Rows:
     return Rows(song, kind, artist, index, song * len(VERSIONS) + version, song * 16 + kind, artists)
 
 
-def repeats(rows: Rows) -> Array:
-    """True for rows of a recording that has another row before it."""
-    first = np.array([[k.version for k in KINDS].index(kind.version) == i for i, kind in enumerate(KINDS)])
-    return np.asarray(~first[rows.kind])
-
-
 def partners(draws: Draws, rows: Rows) -> Array:
     """The number of the second artist of a duet, or of the featured artist."""
     return (rows.artist + 1 + draws.below("partner", rows.song, rows.artists - 1)) % rows.artists

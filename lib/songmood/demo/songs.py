@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from songmood.demo import ids
-from songmood.demo.albums import album_numbers, album_titles, album_years
+from songmood.demo.albums import album_numbers, album_titles, album_years, track_numbers
 from songmood.demo.draws import Array, Draws, strings
 from songmood.demo.names import artist_names, row_titles, song_titles
 from songmood.demo.rows import Rows, partners
@@ -56,6 +56,7 @@ def make_songs(draws: Draws, rows: Rows) -> pd.DataFrame:
             "language": code,
             "language_detect": language,
             "length": maybe("length", NO_LENGTH, _lengths(draws, rows)),
+            "number": _as_text(track_numbers(draws, rows)),
             "bpm": maybe("bpm", NO_BPM, _as_text(60 + draws.below("bpm", take, 120))),
             "rank": (1e6 * draws.uniform("rank", rows.song) ** 2).astype(np.int64),
             "explicitLyrics": draws.chance("explicit", rows.song, 0.05),
