@@ -21,7 +21,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from rapidfuzz import fuzz, process
 
 from songmood.names.credits import split_artists
-from songmood.names.normalize import normalize_artist, normalize_title
+from songmood.names.normalize import LONGEST_NAME, normalize_artist, normalize_title
 from songmood.names.numbers import possible_numbers
 from songmood.names.words import LANGUAGE_WORDS, OTHER_SONG_WORDS, PAGE_WORDS, RECORDING_WORDS
 from songmood.settings import EnrichSettings
@@ -53,7 +53,8 @@ def with_names(rows: DataFrame, *, heed_live: bool) -> DataFrame:
 
 def _add_names(batches: Iterator[pd.DataFrame], heed_live: bool) -> Iterator[pd.DataFrame]:
     for rows in batches:
-        titles = rows["title"] if heed_live else rows["title"].map(_without_live)
+        titles = rows["title"].str.slice(0, LONGEST_NAME)
+        titles = titles if heed_live else titles.map(_without_live)
         named = rows.assign(
             name_title=titles.map(normalize_title),
             name_artist=rows["artist"].map(normalize_artist),

@@ -22,6 +22,10 @@ from songmood.names.credits import without_guests
 from songmood.names.numbers import counted
 from songmood.names.words import EDITION_MARKS, EDITION_PHRASES, EDITION_WORDS, PART_OF
 
+# The longest real titles have about 300 characters. A text of a megabyte is not a name, and comparing it
+# would take hours.
+LONGEST_NAME = 500
+
 # Apostrophes of all kinds are removed (don't = dont), and underscores stand for spaces.
 _JOINED = dict.fromkeys(map(ord, "'’‘ʼ´`′"), "") | {ord("_"): " "}
 _ACCENTS = re.compile("[\u0300-\u036f]")
@@ -127,14 +131,19 @@ def _unescape(text: str | None) -> str | None:
 
 
 def fold(text: str | None) -> str:
-    """Text as lower-case ASCII with single spaces; other alphabets are transliterated."""
-    text = _unescape(text) or ""
+    """Text as lower-case ASCII with single spaces; other alphabets are transliterated.
+
+    A text of more than LONGEST_NAME characters is cut.
+    """
+    text = _unescape((text or "")[:LONGEST_NAME]) or ""
     if text.isascii():
-        return " ".join(text.translate(_JOINED).casefold().split())
-    text = unicodedata.normalize("NFKC", text)
-    # accents go first: anyascii would turn a combining mark into a letter
-    text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).translate(_JOINED)
-    return " ".join(anyascii(unicodedata.normalize("NFC", text)).casefold().split())
+        text = text.translate(_JOINED)
+    else:
+        text = unicodedata.normalize("NFKC", text)
+        # accents go first: anyascii would turn a combining mark into a letter
+        text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).translate(_JOINED)
+        text = anyascii(unicodedata.normalize("NFC", text))
+    return " ".join(text.casefold().split())[:LONGEST_NAME].rstrip()
 
 
 def without_editions(text: str) -> str:
