@@ -151,6 +151,7 @@ PIECES = st.sampled_from(
 @example(" " * 100_000 + "Embed")
 @example("1:" * 50_000)
 @example("-" * 100_000 + "a")
+@example("a" + ("\u0301\u0316" * 10 + "<b>") * 10_000)
 def test_cleaning_any_text_leaves_words_or_nothing(text: str) -> None:
     cleaned = clean_lyrics(text)
     assert cleaned is None or (cleaned == cleaned.strip() != "" and "\n\n\n" not in cleaned)

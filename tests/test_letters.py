@@ -80,6 +80,7 @@ LOOKALIKES = st.text(st.sampled_from("aeoАаЕеОоρο\u0301'\u200b яωЯ1é
 @example("&" + "amp;" * 100_000)
 @example("&#38;" * 10_000)
 @example("аa" * 10_000)
+@example("a" + "\u0301\u0316" * 100_000)
 def test_any_text_is_plain_at_once(text: str) -> None:
     plain = plain_letters(unescape(text))
     assert unicodedata.is_normalized("NFKC", plain)

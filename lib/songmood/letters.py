@@ -18,6 +18,10 @@ _UNSEEN = re.compile(
     "\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
+# No letter has more accents than these, as in Unicode's stream-safe text. The time to normalize a pile of
+# accents, and that of some regular expressions of Java, is the square of its height.
+_MOST_ACCENTS = 30
+_PILE = re.compile(rf"[^\w\s!-~]{{{_MOST_ACCENTS},}}")
 # Small capitals and the a and g of phonetic alphabets, which no language is spelled with; the Braille blank.
 _PLAIN = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢɑɡ\u2800", "abcdefghijklmnopqrstuvwyzag ")
 
@@ -65,6 +69,11 @@ def unescape(text: str) -> str:
     return text
 
 
+def composed(text: str) -> str:
+    """A text in NFKC. A pile of accents on one letter is cut."""
+    return unicodedata.normalize("NFKC", _PILE.sub(_without_piles, text))
+
+
 def plain_letters(text: str) -> str:
     """A text in NFKC, without signs that are not seen, and with each word in the letters of one alphabet.
 
@@ -72,7 +81,7 @@ def plain_letters(text: str) -> str:
     that has most of its letters, if lookalikes stand for all others. A word of lookalikes alone is written
     in the alphabet of the text, if no letter of the text is surely of another.
     """
-    text = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).translate(_PLAIN)
+    text = composed(_UNSEEN.sub("", text)).translate(_PLAIN)
     if not _CYRILLIC_OR_GREEK.search(text):
         return text
     counts = _counts(text)
@@ -83,6 +92,16 @@ def plain_letters(text: str) -> str:
     letters = set(unicodedata.normalize("NFD", text))
     sure = {_alphabet(letter) for letter in letters if letter in _SURE or not _as(main, letter)}
     return _WORD.sub(lambda word: word[0] if sure & set(_counts(word[0])) else _written(word[0], main), text)
+
+
+def _without_piles(signs: re.Match[str]) -> str:
+    """Signs without the accents that are too many on one letter."""
+    kept, height = [], 0
+    for sign in signs[0]:
+        height = height + 1 if unicodedata.combining(sign) else 0
+        if height < _MOST_ACCENTS:
+            kept.append(sign)
+    return "".join(kept)
 
 
 def _counts(text: str) -> Counter[str]:

@@ -7,12 +7,11 @@ and headers.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from songmood.letters import plain_letters, unescape
+from songmood.letters import composed, plain_letters, unescape
 from songmood.lyrics.notices import without_notices
 
 # What programs write for a sign, once or several times over: \n, \\r\\n, \u2019, \xe9, \'.
@@ -111,7 +110,7 @@ def clean_in_stages(text: str) -> Stages:
     body = without_notices(_without(_TIMES, _without(_GENIUS_ADDITIONS, text)))
     lines = [line.strip() for line in _without(_HEADERS, body).split("\n")]
     lyrics = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-    return Stages(text, _composed(lyrics) if _WORD.search(lyrics) else None)
+    return Stages(text, composed(lyrics) if _WORD.search(lyrics) else None)
 
 
 def _decoded(text: str) -> str:
@@ -141,15 +140,11 @@ def _meant(escape: re.Match[str]) -> str:
 
 def _without_markup(text: str) -> str:
     text = _BREAK.sub("\n", _UNSUNG.sub("", text))
-    return _composed(_MARKUP.sub("", _BLOCK_START.sub("\n", text)).strip())
+    # again: something that stood between a letter and its accent may be gone
+    return composed(_MARKUP.sub("", _BLOCK_START.sub("\n", text)).strip())
 
 
 def _without(patterns: Iterable[re.Pattern[str]], text: str) -> str:
     for pattern in patterns:
         text = pattern.sub("", text)
     return text
-
-
-def _composed(text: str) -> str:
-    """A text in NFKC again, after something has been removed that stood between a letter and its accent."""
-    return unicodedata.normalize("NFKC", text)
