@@ -94,4 +94,5 @@ def _without_ids(counts: pd.DataFrame, weights: pd.DataFrame) -> pd.Series:
     bits = weights[weights["comparison"] == "ids"].set_index("level")["weight"]
     with np.errstate(divide="ignore"):  # a match by definition has endless odds
         odds = np.log2(counts["similarity"] / (1 - counts["similarity"]))
-    return 1 / (1 + np.exp2(counts["ids"].map(bits).fillna(0) - odds))
+    without: pd.Series = 1 / (1 + np.exp2(counts["ids"].map(bits).fillna(0) - odds))
+    return without
