@@ -145,6 +145,40 @@ def test_the_same_command_again_reuses_all(demo: tuple[Path, Ended], folder: Pat
     assert all(s["reused"] for s in manifest_of(warehouse, "again")["steps"] if s["tables"])
 
 
+PRESETS = {"four-moods": {"angry", "happy", "relaxed", "sad"}, "paper": {"happy", "sad"}}
+
+
+@pytest.fixture(scope="module")
+def presets(demo: tuple[Path, Ended], folder: Path) -> Path:
+    """A copy of the demo's warehouse, where the steps that a preset does not change are reused."""
+    return Path(shutil.copytree(demo[0], folder / "presets"))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_each_preset_publishes_on_the_demo(preset: str, presets: Path, corpus: Path, folder: Path) -> None:
+    settings = (*SMALL, f"paths.corpus={corpus}", f"paths.warehouse={presets}")
+    conf = f"{ROOT}/conf/{preset}.yaml"
+    ended = submit(folder, "all", "--run-id", preset, "--conf", conf, settings=settings)
+    assert ended.code == 0, ended.err
+    current = json.loads((presets / "current.json").read_text())
+    assert current["run_id"] == preset
+    names = ("labelled", "moods", "recommendations")
+    rows = {name: read(presets, current["tables"], name) for name in names}
+    assert set(rows["labelled"]["mood"]) == PRESETS[preset]
+    learned = {mood for shares in rows["moods"]["probabilities"] for mood in dict(shares)}
+    (train,) = (step for step in manifest_of(presets, preset)["steps"] if step["step"] == "train")
+    left_out = set(re.findall(r"(\w+) is left out of the models", " ".join(train["warnings"])))
+    assert len(learned) >= 2
+    assert learned | left_out == PRESETS[preset]
+    assert set(rows["moods"]["mood"]) <= learned
+    assert len(rows["recommendations"])
+
+
+def test_presets_are_all_tried() -> None:
+    places = {"base", "local", "cluster"}  # the settings themselves, and those of where a run takes place
+    assert {path.stem for path in (ROOT / "conf").glob("*.yaml")} == {*PRESETS, *places}
+
+
 CLUSTER = "local-cluster[2,1,2048]"
 
 
