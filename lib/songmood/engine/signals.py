@@ -18,6 +18,7 @@ from pyspark import SparkContext
 INTERRUPTED = "Interrupted. Run the same command again to resume."
 # The file in which spark-submit.sh looks for the id of this process, to interrupt it.
 _DRIVER_FILE = "SUBMIT_DRIVER_FILE"
+_MOST_WAITED_S = 20.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -48,7 +49,16 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     if context is not None:
         with suppress(Exception):  # Java may have ended
             context.cancelAllJobs()
+            _wait_for_tasks(context)
     raise KeyboardInterrupt
+
+
+def _wait_for_tasks(context: SparkContext) -> None:
+    """Wait until canceled tasks have ended: until then they make files again that the run deletes."""
+    deadline = time.monotonic() + _MOST_WAITED_S
+    executors = context._jsc.sc().statusTracker().getExecutorInfos
+    while any(executor.numRunningTasks() for executor in executors()) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _watch() -> None:
