@@ -156,7 +156,8 @@ def presets(demo: tuple[Path, Ended], folder: Path) -> Path:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_each_preset_publishes_on_the_demo(preset: str, presets: Path, corpus: Path, folder: Path) -> None:
-    settings = (*SMALL, f"paths.corpus={corpus}", f"paths.warehouse={presets}")
+    quick = ("train.bootstrap_samples=50", "train.head_epochs=10", "train.refit=false")
+    settings = (*SMALL, *quick, f"paths.corpus={corpus}", f"paths.warehouse={presets}")
     conf = f"{ROOT}/conf/{preset}.yaml"
     ended = submit(folder, "all", "--run-id", preset, "--conf", conf, settings=settings)
     assert ended.code == 0, ended.err
