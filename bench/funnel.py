@@ -77,12 +77,13 @@ def parsed_records(manifest: dict[str, Any]) -> pd.DataFrame:
     """The records as dedupe's parser reads them: the same input for every tool."""
     from pyspark.sql import SparkSession
 
-    from songmood.steps.dedupe.named import name_songs
+    from songmood.steps.dedupe.named import iterate_names
 
     builder = SparkSession.builder.master("local[*]").config("spark.driver.memory", "4g")
     spark = builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()
+    spark.sparkContext.setCheckpointDir(f"{manifest['warehouse']}/checkpoints")
     songs = spark.read.parquet(table(manifest, "filtered").strip("'").removesuffix("/*.parquet"))
-    named = name_songs(songs, load_settings(ROOT / "conf" / "base.yaml").dedupe)
+    named = iterate_names(songs, load_settings(ROOT / "conf" / "base.yaml").dedupe)
     columns = (
         "song_id",
         "artist",
@@ -158,9 +159,9 @@ def splink(records: pd.DataFrame) -> pd.DataFrame:
     linker = Linker(records.fillna({"version": "none"}), settings, db_api=DuckDBAPI())
     linker.training.estimate_probability_two_random_records_match([block_on("artist", "key")], recall=0.7)
     linker.training.estimate_u_using_random_sampling(max_pairs=2e6, seed=1)
-    linker.training.estimate_parameters_using_expectation_maximization(block_on("key", "version"))
+    linker.training.estimate_parameters_using_expectation_maximisation(block_on("key", "version"))
     # the best of several second rules, by the truth; it leaves the title free to be weighed
-    linker.training.estimate_parameters_using_expectation_maximization(block_on("artist", "duration_s"))
+    linker.training.estimate_parameters_using_expectation_maximisation(block_on("artist", "duration_s"))
     pairs = linker.inference.predict(threshold_match_probability=0.95)
     clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(pairs, 0.95)
     return clusters.as_pandas_dataframe()[["song_id", "cluster_id"]].rename(columns={"cluster_id": "found"})

@@ -22,7 +22,7 @@ from songmood.steps.dedupe.block import candidate_pairs
 from songmood.steps.dedupe.compare import IDS, LEVELS
 from songmood.steps.dedupe.duplicates import Merged, iterate_duplicates, merge_groups
 from songmood.steps.dedupe.group import hold_together, iterate_groups
-from songmood.steps.dedupe.named import name_songs
+from songmood.steps.dedupe.named import iterate_names
 from songmood.steps.dedupe.weights import START, Weights
 from songmood.tables import DEDUPED, DUPLICATES, FILTERED, SONGS
 
@@ -153,14 +153,13 @@ def test_a_block_of_very_many_is_capped_and_counted(spark: SparkSession, base: S
         title=F.lit("Intro"),
         duration_s=F.col("id") % 7000 + 20.0,
     )
-    named = name_songs(songs, base.dedupe).persist()
+    named = iterate_names(songs, base.dedupe)
     candidates = candidate_pairs(named, base.dedupe)
     pairs = candidates.pairs.count()
     windows = base.dedupe.exact_window + 2 * base.dedupe.block_window
     assert 20_000 < pairs <= 20_000 * windows
     everyone = 20_000 * 19_999 // 2
     assert candidates.left_out.get["pairs"] > everyone - 20_000 * windows
-    named.unpersist()
 
 
 # -- groups that hold together ---------------------------------------------------------------
@@ -175,7 +174,7 @@ def test_a_chain_is_not_a_group(spark: SparkSession, base: Settings) -> None:
         artist=F.lit("Dee Moss"),
         title=F.element_at(F.array(*map(F.lit, titles)), F.col("id").cast("int") + 1),
     )
-    named = name_songs(songs, base.dedupe).persist()
+    named = iterate_names(songs, base.dedupe)
     component = named.select("song_id", F.lit("s000000").alias("group_id"))
     weights = Weights(0.5, *START, by_name=True)
     sizes = {}
@@ -187,7 +186,6 @@ def test_a_chain_is_not_a_group(spark: SparkSession, base: Settings) -> None:
     # too many to compare: only equal names stay together
     few = base.dedupe.model_copy(update={"max_component": 2, "cohesion": 0.0})
     assert len({row["group_id"] for row in hold_together(component, named, weights, few).collect()}) == 3
-    named.unpersist()
 
 
 # -- components ------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ A rule puts a record into blocks. The records of a block are sorted so that simi
 other, and each is paired with the next few. So each record of a block of 100,000 songs called 'Intro'
 gives as many pairs as in a small block, and the number of pairs left out is counted (sorted neighborhood
 within blocks; Hernandez and Stolfo 1995). A pair that one rule misses, another finds: a single typing
-mistake never takes a record out of all its blocks. Most neighbors have other names and go no further.
+mistake never takes a record out of all its blocks. Most neighbors have other names and go no further. Two
+records of one song are neighbors in a dozen blocks, and are compared once.
 """
 
 from __future__ import annotations
@@ -23,12 +24,11 @@ from pyspark.sql.types import StructType
 from songmood.settings import DedupeSettings
 from songmood.steps.dedupe.compare import (
     APART,
-    FIELDS,
     IDS,
-    LEVELS,
     NAME_FIELDS,
     Places,
-    compare_sides,
+    compare_pairs,
+    in_large_batches,
     may_be_one_song,
     sides_of,
 )
@@ -126,7 +126,7 @@ def _blocks(name: Name, place: Place, ids: tuple[str, ...]) -> Iterator[tuple[st
 def candidate_pairs(named: DataFrame, settings: DedupeSettings) -> Candidates:
     """Pairs of records, of `named`, that share a block, are near each other in it, and are not APART."""
     blocks = StructType().add("rule", "string").add("block", "long").add("place", "string")
-    records = named.select("song_id", *FIELDS).schema
+    records = named.select("song_id", *NAME_FIELDS).schema
     rows = named.mapInPandas(partial(_block_batches), StructType([*blocks.fields, *records.fields]))
     observed = Observation("blocks")
     block = Window.partitionBy("block")
@@ -141,11 +141,11 @@ def candidate_pairs(named: DataFrame, settings: DedupeSettings) -> Candidates:
         .observe(observed, F.coalesce(left_out, F.lit(0)).alias("pairs"))
         .sortWithinPartitions("block", "place", "song_id")
     )
-    levels = ", ".join(f"{name} byte" for name in LEVELS)
-    pairs = ordered.select("exact", "block", "song_id", *FIELDS).mapInPandas(
-        partial(_pair_batches, settings=settings), f"song_id_a string, song_id_b string, {levels}"
+    neighbors = ordered.select("exact", "block", "song_id", *NAME_FIELDS).mapInPandas(
+        partial(_pair_batches, settings=settings), "song_id_a string, song_id_b string"
     )
-    return Candidates(pairs.distinct(), observed)  # a pair has the same levels in each of its blocks
+    pairs = compare_pairs(neighbors.distinct(), named, settings)
+    return Candidates(pairs.where(F.col("name") != APART), observed)
 
 
 def _block_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -162,14 +162,14 @@ def _block_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             rows += [(number, rule, block, order) for rule, block, order in sorted(blocks)]
         made = pd.DataFrame(rows, columns=["number", "rule", "block", "place"])
         made["block"] = pd.util.hash_array(made["block"].to_numpy(dtype=object)).view("int64")
-        records = songs[["song_id", *FIELDS]].iloc[made.pop("number").to_numpy(dtype=int)]
+        records = songs[["song_id", *NAME_FIELDS]].iloc[made.pop("number").to_numpy(dtype=int)]
         yield pd.concat([made, records.reset_index(drop=True)], axis=1)
 
 
 def _pair_batches(batches: Iterator[pd.DataFrame], settings: DedupeSettings) -> Iterator[pd.DataFrame]:
-    """Pairs of each row and the next few of its block, with their levels; rows are sorted by block."""
+    """Pairs of each row and the next few of its block that may be one song; rows are sorted by block."""
     before = None
-    for batch in batches:
+    for batch in in_large_batches(batches):
         rows = batch if before is None else pd.concat([before, batch], ignore_index=True)
         a, b = _neighbors(rows, 0 if before is None else len(before), settings)
         before = rows.iloc[-max(settings.exact_window, settings.block_window) :]
@@ -177,10 +177,7 @@ def _pair_batches(batches: Iterator[pd.DataFrame], settings: DedupeSettings) -> 
         song = rows["song_id"].to_numpy().astype(str)
         ordered = song[a] < song[b]
         a, b = np.where(ordered, a, b)[may], np.where(ordered, b, a)[may]
-        pairs = pd.DataFrame({"song_id_a": song[a], "song_id_b": song[b]}).drop_duplicates()
-        firsts = pairs.index.to_numpy()
-        levels = compare_sides(sides_of(rows, FIELDS, a[firsts], b[firsts]), settings)
-        yield pd.concat([pairs.reset_index(drop=True), levels], axis=1)[levels["name"] != APART]
+        yield pd.DataFrame({"song_id_a": song[a], "song_id_b": song[b]}).drop_duplicates()
 
 
 def _neighbors(rows: pd.DataFrame, seen: int, settings: DedupeSettings) -> tuple[Places, Places]:

@@ -7,12 +7,15 @@ of a few levels. The weight of each level is learned from the corpus (weights.py
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from rapidfuzz import fuzz, process
 
 from songmood.names.normalize import normalize_title
@@ -91,6 +94,38 @@ def sides_of(rows: pd.DataFrame, fields: Iterable[str], a: Places, b: Places) ->
     """The fields of pairs of rows, given by the places of their two rows."""
     columns = {field: rows[field].to_numpy() for field in fields}
     return {field: (values[a], values[b]) for field, values in columns.items()}
+
+
+def compare_pairs(pairs: DataFrame, named: DataFrame, settings: DedupeSettings) -> DataFrame:
+    """Pairs of records of `named` (song_id_a, song_id_b, more columns), with the level of each comparison."""
+    sides = [
+        named.select(*(F.col(name).alias(f"{name}_{side}") for name in ("song_id", *FIELDS))) for side in "ab"
+    ]
+    both = pairs.join(sides[0], "song_id_a").join(sides[1], "song_id_b")
+    columns = ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in pairs.schema)
+    levels = ", ".join(f"{name} byte" for name in LEVELS)
+    kept = tuple(pairs.columns)
+    return both.mapInPandas(partial(_compare_batches, kept=kept, settings=settings), f"{columns}, {levels}")
+
+
+def _compare_batches(
+    batches: Iterator[pd.DataFrame], kept: tuple[str, ...], settings: DedupeSettings
+) -> Iterator[pd.DataFrame]:
+    for rows in in_large_batches(batches):
+        sides = {name: (rows[f"{name}_a"].to_numpy(), rows[f"{name}_b"].to_numpy()) for name in FIELDS}
+        yield pd.concat([rows[[*kept]], compare_sides(sides, settings)], axis=1)
+
+
+def in_large_batches(batches: Iterator[pd.DataFrame], rows: int = 10_000) -> Iterator[pd.DataFrame]:
+    """The same rows in batches of at least that number, because pandas takes as long for few as for many."""
+    waiting: list[pd.DataFrame] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= rows:
+            yield pd.concat(waiting, ignore_index=True)
+            waiting = []
+    if waiting:
+        yield pd.concat(waiting, ignore_index=True)
 
 
 def compare_sides(sides: Sides, settings: DedupeSettings) -> pd.DataFrame:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
 from typing import NamedTuple
 
-import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from songmood.settings import DedupeSettings
 from songmood.steps.dedupe.block import candidate_pairs
-from songmood.steps.dedupe.compare import APART, FIELDS, IDS, LEVELS, SAME, compare_sides
+from songmood.steps.dedupe.compare import APART, IDS, LEVELS, SAME, compare_pairs
 from songmood.steps.dedupe.group import hold_together, iterate_groups
-from songmood.steps.dedupe.named import compared_names, songs_with_artists
+from songmood.steps.dedupe.named import iterate_names
 from songmood.steps.dedupe.weights import Weights, fit_weights
 from songmood.tables import DEDUPED, DUPLICATE_PAIRS, DUPLICATES, SONG_RECORDS
 
@@ -49,8 +46,7 @@ def iterate_duplicates(songs: DataFrame, settings: DedupeSettings) -> Duplicates
     With unit `song`, the same artist and title is the same song, unless the title is generic ('Intro').
     All other pairs are weighed, and a pair with a similarity of at least `dedupe.threshold` is linked.
     """
-    # Checkpoints, not only kept frames: what reads a frame four times would have four times its plan.
-    named = compared_names(songs_with_artists(songs, settings).checkpoint(), settings).checkpoint()
+    named = iterate_names(songs, settings)
     candidates = candidate_pairs(named, settings)
     pairs = candidates.pairs.checkpoint()
     weights = fit_weights(pairs, settings)
@@ -95,39 +91,20 @@ def _compare_to_representative(found: Duplicates, settings: DedupeSettings) -> D
     ids = sum(((F.col(name) != "").cast("int") for name in IDS), F.lit(0))
     group = Window.partitionBy("group_id")
     best = group.orderBy(F.desc(ids), F.asc_nulls_last("year"), "song_id")
-    fields = ("song_id", *FIELDS)
-    members = (
-        found.groups.join(found.named, "song_id")
-        .withColumn("version_count", F.count("*").over(group).cast("int"))
-        .withColumn("best", F.first(F.struct(*fields)).over(best))
-        # the record's own fields keep their names: for each new name of a part of the structure, Spark would
-        # double what it infers from the structure
-        .select("version_count", *fields, *(F.col(f"best.{name}").alias(f"best_{name}") for name in fields))
+    members = found.groups.join(found.named.select("song_id", *IDS, "year"), "song_id").select(
+        F.col("song_id").alias("song_id_a"),
+        F.first("song_id").over(best).alias("song_id_b"),
+        F.count("*").over(group).cast("int").alias("version_count"),
     )
-    levels = ", ".join(f"{name} byte" for name in LEVELS)
-    compared = members.mapInPandas(
-        partial(_compare_batches, settings=settings),
-        f"song_id string, representative_id string, version_count int, {levels}",
-    )
+    compared = compare_pairs(members, found.named, settings)
     is_apart = F.col("name") == APART
     return compared.select(
-        "song_id",
-        "representative_id",
+        F.col("song_id_a").alias("song_id"),
+        F.col("song_id_b").alias("representative_id"),
         "version_count",
         found.weights.similarity().alias("similarity"),
         F.when(is_apart, "through another").otherwise(match_reason()).alias("match_reason"),
     )
-
-
-def _compare_batches(batches: Iterator[pd.DataFrame], settings: DedupeSettings) -> Iterator[pd.DataFrame]:
-    for rows in batches:
-        sides = {field: (rows[field].to_numpy(), rows[f"best_{field}"].to_numpy()) for field in FIELDS}
-        records = {
-            "song_id": rows["song_id"],
-            "representative_id": rows["best_song_id"],
-            "version_count": rows["version_count"],
-        }
-        yield pd.concat([pd.DataFrame(records), compare_sides(sides, settings)], axis=1)
 
 
 def match_reason() -> Column:

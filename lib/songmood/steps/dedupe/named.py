@@ -35,9 +35,12 @@ _WITH_PARTS = r"[-/|~:;(\[{]| by "  # a title that may have another name in it
 _NUMBER_OR_LENGTH = r"^[\d.,:]+( ?(ms|s|sec|m|min)\b[\d. ]*(s|sec)?)?$"
 
 
-def name_songs(songs: DataFrame, settings: DedupeSettings) -> DataFrame:
-    """Songs as names to compare: both of the following."""
-    return compared_names(songs_with_artists(songs, settings), settings)
+def iterate_names(songs: DataFrame, settings: DedupeSettings) -> DataFrame:
+    """Songs as names to compare, by both of the following functions.
+
+    Their results are checkpoints, because what reads a frame four times would have four times its plan.
+    """
+    return compared_names(songs_with_artists(songs, settings).checkpoint(), settings).checkpoint()
 
 
 def songs_with_artists(songs: DataFrame, settings: DedupeSettings) -> DataFrame:
