@@ -61,6 +61,21 @@ def test_ways_to_write_one_song(artist: str | None, title: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("artist", "title", "key"),
+    [
+        ("Dee Moss", "Dee Moss - From Here To The Harbour", "fromheretotheharbour"),
+        (None, "Dee Moss - From Here To The Harbour", "fromheretotheharbour"),
+        ("Dee Moss", "Harbour Lights - From The Film", "harbourlights"),
+        (None, "Dee Moss - Harbour Lights - From The Film", "harbourlights"),
+        ("Dee Moss", "Dee Moss - Harbour Lights - From The Film", "harbourlights"),
+    ],
+)
+def test_a_title_may_begin_with_from(artist: str | None, title: str, key: str) -> None:
+    name = parsed(artist, title)
+    assert (name.artist, name.key) == ("dee moss", key)
+
+
+@pytest.mark.parametrize(
     ("title", "key", "version", "detail"),
     [
         ("River (Live)", "river", "live", ""),

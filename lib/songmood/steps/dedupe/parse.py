@@ -345,7 +345,10 @@ def _segments(text: str, credited: set[str], records: set[str], split: bool) -> 
         words = plain(part)
         if not (words or signs(part)) or (mark and _is_edition(part)):
             continue
-        if mark and kept and _VERSION_PHRASE.search(words):
+        # 'Artist - From Here to There' has no title before the dash
+        names = [name for _, name in kept if not _is_one_of(name, credited)]
+        is_title = words.startswith("from ") and len(names) <= split
+        if mark and kept and not is_title and _VERSION_PHRASE.search(words):
             versions.append(words)
         else:
             kept.append((mark, part))
