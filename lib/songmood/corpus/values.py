@@ -43,7 +43,7 @@ _TRACK_NUMBER = r"^0*(\d{1,3})(?:\.0*)?(?:\s*(?:/|of)\s*\d+)?$"
 _SPOTIFY_ID = r"(?:^|[^0-9A-Za-z%])([0-9A-Za-z]{22})/?(?:[?#].*)?$"
 _NOT_A_TRACK = r"(?:album|artist|playlist|user|episode|show|search)[:/]"
 _WRAPPED_ID = (  # {"$oid": "5d"}, {'$numberLong': '7'}, ObjectId("5d")
-    r"""^(?:\{\s*["']\$\w+["']\s*:|(?:ObjectId|UUID|NumberLong|NumberInt)\()\s*["']?([^"'{}()]+?)["']?\s*[})]$"""
+    r"""^(?:\{\s*["']\$\w+["']\s*:|(?:ObjectId|UUID|NumberLong|NumberInt)\()\s*+["']?([^"'{}()]++)["']?\s*[})]$"""
 )
 _WHOLE_NUMBER = r"^(-?\d+)\.0*$"
 _EXPONENT = r"^\d\.\d+[eE]\+?\d{1,2}$|^\d(?:E\+?|e\+)\d{1,2}$"  # 5.7E7, but not 57e7, which may be any id
@@ -71,12 +71,16 @@ def read_id(name: str) -> Column:
 
     MongoDB writes {"$oid": "5d"} and ObjectId("5d"). A program to which ids are numbers writes 5.0 or 5.0E7.
     """
-    text = F.regexp_replace(stripped(F.col(name)), _WRAPPED_ID, "$1")
+    text = stripped(F.regexp_replace(stripped(F.col(name)), _WRAPPED_ID, "$1"))
     whole = F.regexp_extract(text, _WHOLE_NUMBER, 1)
     number = F.when(text.rlike(_EXPONENT), text.cast("decimal(38,6)"))
     digits = F.when(number == F.floor(number), number.cast("decimal(38,0)").cast("string"))
-    is_id = ~F.lower(text).isin(*NO_VALUE)
-    return F.when(is_id, F.coalesce(filled(whole), digits, text))
+    return _not_without_value(F.coalesce(filled(whole), digits, text))
+
+
+def _not_without_value(text: Column) -> Column:
+    """A text; null if it says that there is no value, or has no letter or digit: 'n/a', '--'."""
+    return F.when(~F.lower(text).isin(*NO_VALUE) & text.rlike(r"[\p{L}\p{N}]"), text)
 
 
 def read_spotify_id(name: str) -> Column:
@@ -92,8 +96,8 @@ def read_uuid(name: str) -> Column:
 
 def read_isrc(name: str) -> Column:
     """An ISRC without hyphens, of a text such as 'ISRC US-RC1-76-07839'; any other id in upper case."""
-    signs = F.upper(F.regexp_replace(read_id(name), r"[\s-]", ""))
-    return F.coalesce(filled(F.regexp_extract(signs, _ISRC, 1)), signs)
+    signs = stripped(F.upper(F.regexp_replace(read_id(name), r"[\s-]", "")))
+    return _not_without_value(F.coalesce(filled(F.regexp_extract(signs, _ISRC, 1)), signs))
 
 
 def read_number(name: str) -> Column:
@@ -168,7 +172,7 @@ def _without_region(text: Column) -> Column:
     """
     lower = F.lower(F.regexp_replace(text, r"^[\s\[(]+", ""))
     says_none = F.when(lower.isin(*NO_LANGUAGE), lower)
-    return F.coalesce(says_none, F.trim(F.regexp_extract(lower, r"^([^-_(\[\])/,;:@.]*)", 1)))
+    return F.coalesce(says_none, stripped(F.regexp_extract(lower, r"^([^-_(\[\])/,;:@.]*)", 1)))
 
 
 def _nearest_language(form: Column) -> Column:
