@@ -62,25 +62,29 @@ def stripped(text: Column) -> Column:
     last = F.substring(text, -1, 1)
     # most texts begin and end with a sign of ASCII, and comparing is faster than trimming
     is_plain = (text >= "!") & (text < "\x7f") & (last >= "!") & (last < "\x7f")
-    trimmed = F.call_function("btrim", text, F.lit(_SPACES))
+    trimmed = _trimmed(text)
     return F.when(is_plain, text).when(trimmed != "", trimmed)
 
 
+def _trimmed(text: Column) -> Column:
+    """A text without spaces of any kind at its ends; it may be empty.
+
+    Unlike `stripped`, it names the text once. Spark computes an expression again wherever it is named.
+    """
+    return F.call_function("btrim", text, F.lit(_SPACES))
+
+
 def read_id(name: str) -> Column:
-    """An id as text, however a program wrote it; null for a text that says that there is none.
+    """An id as text, however a program wrote it; null for a text that says that there is none ('null', '--').
 
     MongoDB writes {"$oid": "5d"} and ObjectId("5d"). A program to which ids are numbers writes 5.0 or 5.0E7.
     """
-    text = stripped(F.regexp_replace(stripped(F.col(name)), _WRAPPED_ID, "$1"))
+    text = _trimmed(F.regexp_replace(stripped(F.col(name)), _WRAPPED_ID, "$1"))
     whole = F.regexp_extract(text, _WHOLE_NUMBER, 1)
     number = F.when(text.rlike(_EXPONENT), text.cast("decimal(38,6)"))
     digits = F.when(number == F.floor(number), number.cast("decimal(38,0)").cast("string"))
-    return _not_without_value(F.coalesce(filled(whole), digits, text))
-
-
-def _not_without_value(text: Column) -> Column:
-    """A text; null if it says that there is no value, or has no letter or digit: 'n/a', '--'."""
-    return F.when(~F.lower(text).isin(*NO_VALUE) & text.rlike(r"[\p{L}\p{N}]"), text)
+    is_id = ~F.lower(text).isin(*NO_VALUE) & text.rlike(r"[\p{L}\p{N}]")
+    return F.when(is_id, F.coalesce(filled(whole), digits, text))
 
 
 def read_spotify_id(name: str) -> Column:
@@ -96,8 +100,9 @@ def read_uuid(name: str) -> Column:
 
 def read_isrc(name: str) -> Column:
     """An ISRC without hyphens, of a text such as 'ISRC US-RC1-76-07839'; any other id in upper case."""
-    signs = stripped(F.upper(F.regexp_replace(read_id(name), r"[\s-]", "")))
-    return _not_without_value(F.coalesce(filled(F.regexp_extract(signs, _ISRC, 1)), signs))
+    signs = _trimmed(F.upper(F.regexp_replace(read_id(name), r"[\s-]", "")))
+    isrc = F.regexp_replace(signs, _ISRC, "$1")
+    return F.when(~isrc.isin(*(text.upper() for text in NO_VALUE)), isrc)
 
 
 def read_number(name: str) -> Column:
@@ -172,7 +177,7 @@ def _without_region(text: Column) -> Column:
     """
     lower = F.lower(F.regexp_replace(text, r"^[\s\[(]+", ""))
     says_none = F.when(lower.isin(*NO_LANGUAGE), lower)
-    return F.coalesce(says_none, stripped(F.regexp_extract(lower, r"^([^-_(\[\])/,;:@.]*)", 1)))
+    return F.coalesce(says_none, _trimmed(F.regexp_extract(lower, r"^([^-_(\[\])/,;:@.]*)", 1)))
 
 
 def _nearest_language(form: Column) -> Column:
