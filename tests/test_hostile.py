@@ -141,7 +141,7 @@ def test_ten_thousand_hostile_records(
     (tmp_path / "songs").mkdir()
     lines = [line.replace("\n", " ").replace("\r", " ") for line in records(random.Random(5))]
     for part in range(2):
-        text = "\n".join(lines[part::2])
+        text = "".join(f"{line}\n" for line in lines[part::2])  # without a last line end, the file looks cut
         file = tmp_path / "songs" / f"song{part}.jsonl"
         file.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
     ingested = ingest_songs(spark, list_files(str(tmp_path), "songs"), settings.ingest)
