@@ -242,8 +242,6 @@ case "$master" in
 local | local\[*) # one JVM: the jars on its class path suffice, and nothing is copied at each start
   # conf comes first, because Spark NLP's jar has a log4j2.properties, too.
   place=(--properties-file "$root/conf/spark-local.conf" --driver-class-path "$SPARK_CONF_DIR:$venv/ivy/jars/*")
-  export PYTHONPATH=$zip # for the daemon, which forks Python workers in no time
-  place+=(--conf spark.python.daemon.module=songmood.workers)
   case " ${arguments[*]-} " in
   *paths.corpus=* | *" --conf"*) ;;
   *) # The demo is short: Java's second compiler and small tasks take more time than they save. On a large

@@ -41,12 +41,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         # one task for each shuffle of a tiny table
         .config("spark.sql.shuffle.partitions", "1")
         .config("spark.sql.adaptive.enabled", "false")
-        # compiling a stage takes longer than running it on a tiny table
+        # compiling takes longer than running on a tiny table
         .config("spark.sql.codegen.wholeStage", "false")
+        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+        # Spark takes a page of 64 MB for each sort and each joined table, however small
+        .config("spark.buffer.pageSize", "1m")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
         .config("spark.python.worker.reuse", "true")
-        .config("spark.python.daemon.module", "songmood.workers")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         # Spark keeps the plans and tasks of past queries for a page that no one looks at
