@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import re
 import sys
-import unicodedata
 from collections import Counter
 
 import pandas as pd
 from rapidfuzz.distance import OSA
+
+from songmood.demo.noise import ascii_text
 
 LENGTHS = {
     "numbered": r"\d+m \d+sec",
@@ -31,11 +32,6 @@ ARTICLE = re.compile(r"(the|die|der|das|les|la|los) ", re.I)
 def style_of(record: pd.Series[str]) -> str:
     """The style of a record's source, which the format of its length tells."""
     return next((name for name, form in LENGTHS.items() if re.fullmatch(form, record["length"])), "unknown")
-
-
-def ascii_text(text: str) -> str:
-    """The text without accents and without letters of other scripts, as one of the sources has it."""
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
 def written(style: str, artist: str, title: str, album: str) -> tuple[str, str, str]:
@@ -104,7 +100,7 @@ def count(songs: pd.DataFrame) -> None:
                 kinds[name][kind] += 1
     repeats = known.duplicated(["group_id", "style"]).sum()
     print(f"records of a group in the style of another one: {repeats} of {len(known)}")
-    print("records with so many damaged names", shares(several))
+    print("records by the number of their damaged names", shares(several))
     for name, counts in kinds.items():
         print(name, shares(counts))
 

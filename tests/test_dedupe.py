@@ -19,12 +19,12 @@ from songmood.corpus.songs import make_songs
 from songmood.settings import DedupeSettings, Settings, load_settings
 from songmood.steps.dedupe import dedupe_songs
 from songmood.steps.dedupe.block import candidate_pairs
-from songmood.steps.dedupe.compare import IDS, LEVELS
+from songmood.steps.dedupe.compare import LEVELS
 from songmood.steps.dedupe.duplicates import Merged, iterate_duplicates, merge_groups
 from songmood.steps.dedupe.group import hold_together, iterate_groups
 from songmood.steps.dedupe.named import iterate_names
 from songmood.steps.dedupe.weights import START, Weights
-from songmood.tables import DEDUPED, DUPLICATES, FILTERED, SONGS
+from songmood.tables import DEDUPED, DUPLICATES, FILTERED, OTHER_IDS, SONGS
 
 VERSIONS = pd.read_csv(ROOT / "tests" / "fixtures" / "versions.csv", dtype=str, keep_default_na=False)
 
@@ -235,7 +235,7 @@ def test_real_songs(
     """Truth: an equal ISRC and an equal MusicBrainz or Spotify id; the step sees none of them."""
     files = list_files(str(shared_data / "wasabi-csv"), "songs")
     songs = make_songs(read_records(spark, files, 2**20)).songs.localCheckpoint()
-    withheld = {name: F.lit(None).cast("string") for name in IDS}
+    withheld = {name: F.lit(None).cast("string") for name in OTHER_IDS}
     settings = base.dedupe.model_copy(update={"unit": unit})
     result = dedupe(songs.withColumns(withheld), settings)
     rows: list[Row] = songs.collect()
@@ -247,7 +247,7 @@ def test_real_songs(
     truth = real_pairs(rows, "isrc", "musicbrainz_id") | real_pairs(rows, "isrc", "spotify_id")
     assert len(proposed & truth) / len(truth) >= recall
     agreements = [
-        [by_id[a][name] == by_id[b][name] for name in IDS if by_id[a][name] and by_id[b][name]]
+        [by_id[a][name] == by_id[b][name] for name in OTHER_IDS if by_id[a][name] and by_id[b][name]]
         for a, b in proposed
     ]
     comparable = [agree for agree in agreements if agree]

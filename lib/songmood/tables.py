@@ -40,6 +40,8 @@ SONG_COLUMNS = (
     Column("duration_s", DOUBLE, "the length in seconds, above 0"),
     Column("popularity", LONG, "WASABI's rank, which is Deezer's: a higher number is better known"),
 )
+# The ids under which others know a recording, if they know it.
+OTHER_IDS = ("isrc", "musicbrainz_id", "spotify_id", "lastfm_id")
 
 _PROBABILITY = "BETWEEN 0 AND 1.000001"
 

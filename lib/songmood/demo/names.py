@@ -26,9 +26,9 @@ QUOTED = 0.02  # of songs: quotation marks in the title, which CSV doubles
 
 # The shares of songs whose title is a noun, an adjective and a noun, a phrase, or a phrase with a place.
 # There are 67, 4,087, 98,088 and 146 million of these: short titles have many artists, long ones have one.
-# With these shares titles repeat as often as real ones (bench/titles.py): the share of titles that several
-# artists have, and the number of titles for each song, in WASABI's records (60 artists), in a list of
-# Spotify's songs (11,849 artists), and here. Numbers with ~ are extrapolated from smaller samples.
+# They are chosen so that titles repeat at the rate of real ones. Counted by bench/titles.py: the share of
+# titles that several artists have, and the number of titles for each song, in WASABI's records (60 artists),
+# in a list of Spotify's songs (11,849 artists), and here. Numbers with ~ are extrapolated.
 #
 #   songs         WASABI           Spotify          demo
 #      11,200     5.7%   .928      4.7%~  .945~     5.5%   .931

@@ -65,7 +65,7 @@ def _dashed(record: Record) -> tuple[str, ...]:
 
 
 def _numbered(record: Record) -> tuple[str, ...]:
-    artist, title, album = (_ascii(name) for name in (record.artist, record.title, record.album))
+    artist, title, album = (ascii_text(name) for name in (record.artist, record.title, record.album))
     minutes, seconds = divmod(record.milliseconds // 1000, 60)
     length = f"{minutes}m {seconds}sec" if record.milliseconds else "unknown"
     language = f"{record.language[:3]}." if record.language else "unknown"
@@ -84,7 +84,7 @@ def _bracketed(record: Record) -> tuple[str, ...]:
 STYLES = (_plain, _joined, _dashed, _numbered, _bracketed)
 
 
-def _ascii(text: str) -> str:
+def ascii_text(text: str) -> str:
     """The text without accents, and without the letters of other scripts."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
@@ -171,9 +171,7 @@ NAME_DAMAGES: tuple[tuple[float, Damage], ...] = (
     (0.004, _hyphenate),
     (0.002, _change_case),
 )
-SAME_RELEASE = (
-    0.5  # of repeats: they are on the album of the first record, as in the benchmark; not in WASABI
-)
+SAME_RELEASE = 0.5  # of repeats: on the album of the first record, as all are in the benchmark
 SWAPPED = 0.006  # of records: a name and another field have changed places
 
 
@@ -206,7 +204,10 @@ def _releases(draws: Draws, rows: Rows, field: str) -> Array:
     return np.where(same & rows.is_kind("best_of", "deluxe", "remaster", "loose"), first, own)
 
 
-_MOST_DAMAGED = sum(rate for rate, _ in NAME_DAMAGES)
+# The damages of each field, and up to which draw each of them is chosen.
+_DAMAGES = {name: NAME_DAMAGES if name in NAMES else ANY_DAMAGES for name in FIELDS}
+_ENDS = {name: np.cumsum([rate for rate, _ in damages]) for name, damages in _DAMAGES.items()}
+_MOST_DAMAGED = max(ends[-1] for ends in _ENDS.values())
 
 
 def _read(fields: tuple[str, ...], seed: int) -> Record:
@@ -218,10 +219,8 @@ def _read(fields: tuple[str, ...], seed: int) -> Record:
 def _damage(texts: list[str], draws: Array, swap: bool, chance: Random) -> None:
     """Damage the texts of a record, in the order of FIELDS, in place."""
     for i, (name, draw) in enumerate(zip(FIELDS, draws, strict=True)):
-        damages = NAME_DAMAGES if name in NAMES else ANY_DAMAGES
-        ends = np.cumsum([rate for rate, _ in damages])
-        if texts[i].strip() and draw < ends[-1]:
-            change = damages[int(np.searchsorted(ends, draw, side="right"))][1]
+        if texts[i].strip() and draw < _ENDS[name][-1]:
+            _, change = _DAMAGES[name][int(np.searchsorted(_ENDS[name], draw, side="right"))]
             texts[i] = change(texts[i], chance)
     if swap:
         a, b = chance.randrange(len(NAMES)), chance.randrange(len(FIELDS))

@@ -55,8 +55,8 @@ def read_settings(
 
     `single` are strings 'section.name=value': the value is all that stands after '=' if the setting is
     text, otherwise YAML. `whole` names the settings whose value is a mapping that a new one replaces
-    instead of extending. Raises UserError, in one line, for a file that
-    does not exist or is not YAML, an unknown setting (naming the nearest known one) and an invalid value.
+    instead of extending. Raises UserError, in one line, for a file that does not exist or is not YAML, an
+    unknown setting (naming the nearest known one) and an invalid value.
     """
     values = _read_yaml(base)
     for path in overrides:

@@ -84,8 +84,8 @@ def reproduce(songs: pd.DataFrame, encoder_folder: Path, settings: Settings, uni
 
     `songs` are those of songmood.models.songs.fetch_training_songs. `say` also reports once which models
     cannot be trained on them, and which moods are too rare for one of the folds and seeds: these are left
-    out of all. Raises UserError, before any work, if the songs cannot be split for one of the
-    folds and seeds, or if folds would test songs twice.
+    out of all. Raises UserError, before any work, if the songs cannot be split for one of the folds and
+    seeds, or if folds would test songs twice.
     """
     say = _once(say)
     _check(songs, settings)

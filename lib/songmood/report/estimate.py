@@ -17,7 +17,8 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-_IDS = ("isrc", "musicbrainz_id", "spotify_id", "lastfm_id")
+from songmood.tables import OTHER_IDS
+
 # How often a pair counts for each set of ids that it shares, by the size of the set: once in all.
 _COUNTS_FOR = {2: 1, 3: -2, 4: 3}
 
@@ -46,7 +47,7 @@ class Estimate(NamedTuple):
 
 def count_same_ids(songs: DataFrame) -> DataFrame:
     """One row with `pairs`, the number of pairs of records that agree in two ids or more."""
-    sets = [chosen for size in _COUNTS_FOR for chosen in combinations(_IDS, size)]
+    sets = [chosen for size in _COUNTS_FOR for chosen in combinations(OTHER_IDS, size)]
     keys = [
         F.when(
             F.concat(*chosen).isNotNull(),  # null where one of them is

@@ -24,7 +24,6 @@ from pyspark.sql.types import StructType
 from songmood.settings import DedupeSettings
 from songmood.steps.dedupe.compare import (
     APART,
-    IDS,
     NAME_FIELDS,
     Places,
     compare_pairs,
@@ -33,6 +32,7 @@ from songmood.steps.dedupe.compare import (
     sides_of,
 )
 from songmood.steps.dedupe.parse import Name, sound
+from songmood.tables import OTHER_IDS
 
 EXACT = ("sound", "id")  # rules whose blocks hold records with the same title or id: wider windows
 # A record without any name is found by its numbers, if no more records than this have the same.
@@ -154,7 +154,7 @@ def _block_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for number, song in enumerate(songs.itertuples(index=False)):
             values: Any = song
             name = Name(*(getattr(values, field) for field in Name._fields))
-            ids = tuple(getattr(values, field) for field in IDS)
+            ids = tuple(getattr(values, field) for field in OTHER_IDS)
             place = Place(*(getattr(values, field) for field in Place._fields))
             blocks = {
                 (rule, f"{rule}|{key}", order[:16]) for rule, key, order in block_record(name, place, ids)

@@ -21,9 +21,9 @@ from rapidfuzz import fuzz, process
 from songmood.names.normalize import normalize_title
 from songmood.settings import DedupeSettings
 from songmood.steps.dedupe.parse import Name, sound, squash
+from songmood.tables import OTHER_IDS
 
 _NUMBERS = re.compile(r"\d+")
-IDS = ("isrc", "musicbrainz_id", "spotify_id", "lastfm_id")
 
 # The levels of each comparison, from the weakest evidence for a duplicate to the strongest. 'unknown' (a
 # record says nothing) is no evidence either way.
@@ -87,7 +87,7 @@ NAME_FIELDS = (
     *(field for field in Name._fields if field != "title"),
     *("album", "album_version", "track_number", "duration_s", "year"),
 )
-FIELDS = (*NAME_FIELDS, "common_title", "language", *IDS)
+FIELDS = (*NAME_FIELDS, "common_title", "language", *OTHER_IDS)
 
 
 def sides_of(rows: pd.DataFrame, fields: Iterable[str], a: Places, b: Places) -> Sides:
@@ -206,8 +206,8 @@ def _year_levels(years: npt.NDArray[Any], places: Whereabouts) -> npt.NDArray[An
 
 
 def _id_levels(sides: Sides) -> npt.NDArray[Any]:
-    given = np.array([(sides[name][0] != "") & (sides[name][1] != "") for name in IDS])
-    agree = (given & np.array([sides[name][0] == sides[name][1] for name in IDS])).sum(axis=0)
+    given = np.array([(sides[name][0] != "") & (sides[name][1] != "") for name in OTHER_IDS])
+    agree = (given & np.array([sides[name][0] == sides[name][1] for name in OTHER_IDS])).sum(axis=0)
     return np.select([~given.any(axis=0), agree >= 2, agree == 1], [0, 3, 2], 1)
 
 

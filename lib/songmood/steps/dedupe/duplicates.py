@@ -9,11 +9,11 @@ from pyspark.sql import functions as F
 
 from songmood.settings import DedupeSettings
 from songmood.steps.dedupe.block import candidate_pairs
-from songmood.steps.dedupe.compare import APART, IDS, LEVELS, SAME, compare_pairs
+from songmood.steps.dedupe.compare import APART, LEVELS, SAME, compare_pairs
 from songmood.steps.dedupe.group import hold_together, iterate_groups
 from songmood.steps.dedupe.named import iterate_names
 from songmood.steps.dedupe.weights import Weights, fit_weights
-from songmood.tables import DEDUPED, DUPLICATE_PAIRS, DUPLICATES, SONG_RECORDS
+from songmood.tables import DEDUPED, DUPLICATE_PAIRS, DUPLICATES, OTHER_IDS, SONG_RECORDS
 
 
 class Duplicates(NamedTuple):
@@ -88,10 +88,10 @@ def merge_groups(songs: DataFrame, found: Duplicates, settings: DedupeSettings) 
 
 def _compare_to_representative(found: Duplicates, settings: DedupeSettings) -> DataFrame:
     """The records in groups: song_id, representative_id, version_count, similarity and match_reason."""
-    ids = sum(((F.col(name) != "").cast("int") for name in IDS), F.lit(0))
+    ids = sum(((F.col(name) != "").cast("int") for name in OTHER_IDS), F.lit(0))
     group = Window.partitionBy("group_id")
     best = group.orderBy(F.desc(ids), F.asc_nulls_last("year"), "song_id")
-    members = found.groups.join(found.named.select("song_id", *IDS, "year"), "song_id").select(
+    members = found.groups.join(found.named.select("song_id", *OTHER_IDS, "year"), "song_id").select(
         F.col("song_id").alias("song_id_a"),
         F.first("song_id").over(best).alias("song_id_b"),
         F.count("*").over(group).cast("int").alias("version_count"),

@@ -19,7 +19,6 @@ from songmood.corpus.values import read_track_number
 from songmood.names.normalize import mapped, normalize_artist, normalized_artist
 from songmood.names.words import LOST
 from songmood.settings import DedupeSettings
-from songmood.steps.dedupe.compare import IDS
 from songmood.steps.dedupe.parse import (
     Name,
     album_name,
@@ -29,8 +28,9 @@ from songmood.steps.dedupe.parse import (
     possible_albums,
     possible_artists,
 )
+from songmood.tables import OTHER_IDS
 
-_TEXTS = ("album", "language", *IDS)
+_TEXTS = ("album", "language", *OTHER_IDS)
 _WITH_PARTS = r"[-/|~:;(\[{]| by "  # a title that may have another name in it
 _NUMBER_OR_LENGTH = r"^[\d.,:]+( ?(ms|s|sec|m|min)\b[\d. ]*(s|sec)?)?$"
 

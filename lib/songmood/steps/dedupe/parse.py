@@ -346,8 +346,9 @@ def _segments(text: str, credited: set[str], records: set[str], split: bool) -> 
         if not (words or signs(part)) or (mark and _is_edition(part)):
             continue
         # 'Artist - From Here to There' has no title before the dash
-        names = [name for _, name in kept if not _is_one_of(name, credited)]
-        is_title = words.startswith("from ") and len(names) <= split
+        is_title = words.startswith("from ") and (
+            sum(not _is_one_of(name, credited) for _, name in kept) <= split
+        )
         if mark and kept and not is_title and _VERSION_PHRASE.search(words):
             versions.append(words)
         else:
