@@ -10,6 +10,7 @@ import hashlib
 import html
 import json
 import re
+import sys
 import threading
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from songmood.audio import AUDIO_FEATURES
@@ -122,6 +124,10 @@ def fake_services(**options: object) -> Iterator[FakeServices]:
     class Server(ThreadingHTTPServer):
         daemon_threads = True
         request_queue_size = 128
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that stops reading is normal
+                super().handle_error(request, client_address)
 
     server = Server(("127.0.0.1", 0), Handler)
     fake.port = server.server_address[1]

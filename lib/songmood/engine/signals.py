@@ -10,6 +10,8 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from select import select
+from socket import socket
 from types import FrameType
 
 import psutil
@@ -41,24 +43,44 @@ def listen() -> None:
     threading.Thread(target=_watch, daemon=True).start()
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
+def _interrupt(_number: int, frame: FrameType | None) -> None:
     for number in _SIGNALS:  # a second one would cut off what the first one asks for
         signal.signal(number, signal.SIG_IGN)
     logging.getLogger().setLevel(logging.CRITICAL + 1)  # Py4J logs the call to Java that is cut off
     context = SparkContext._active_spark_context
     if context is not None:
-        with suppress(Exception):  # Java may have ended
-            context.cancelAllJobs()
-            _wait_for_tasks(context)
+        # a thread of its own has a connection of its own to Java: this one's may wait for an answer
+        ending = threading.Thread(target=_end_jobs, args=(context, _connection_of_call(frame)), daemon=True)
+        ending.start()
+        ending.join(_MOST_WAITED_S)
     raise KeyboardInterrupt
 
 
-def _wait_for_tasks(context: SparkContext) -> None:
-    """Wait until canceled tasks have ended: until then they make files again that the run deletes."""
-    deadline = time.monotonic() + _MOST_WAITED_S
-    executors = context._jsc.sc().statusTracker().getExecutorInfos
-    while any(executor.numRunningTasks() for executor in executors()) and time.monotonic() < deadline:
-        time.sleep(0.1)
+def _end_jobs(context: SparkContext, call: socket | None) -> None:
+    """Cancel Spark's jobs and wait until their tasks, and the call to Java that ran them, have ended.
+
+    Until then they make files again that the run deletes. The call goes on between two jobs, and while it
+    moves files into place.
+    """
+    with suppress(Exception):  # Java may have ended
+        scheduler = context._jsc.sc().taskScheduler()
+        while True:
+            context.cancelAllJobs()
+            answered = call is None or select([call], [], [], 0.1)[0]
+            running = scheduler.runningTasksByExecutors().values().toSet()  # a number for each executor
+            if answered and running.mkString() in ("", "0"):
+                return
+            time.sleep(0.1)
+
+
+def _connection_of_call(frame: FrameType | None) -> socket | None:
+    """The connection on which this thread waits for Java; None if it does not wait."""
+    while frame is not None:
+        if frame.f_code.co_name == "send_command" and frame.f_globals["__name__"].startswith("py4j."):
+            connection: socket = frame.f_locals["self"].socket
+            return connection
+        frame = frame.f_back
+    return None
 
 
 def _watch() -> None:
