@@ -45,6 +45,7 @@ _BARE_EDITION = re.compile(
 )
 _YEAR_OR_ORDINAL = re.compile(r"\d{4}|\d+(?:th|st|nd|rd)?")
 _COUNTED = re.compile(rf"\b({'|'.join(sorted(PART_OF))})\b (\w+)")
+_AND = re.compile(r"&|(?<= )\+(?= )")
 _N_AS_AND = re.compile(r"(?<=\w) n (?=\w)")
 
 
@@ -113,8 +114,10 @@ def _artist_once(text: str) -> str:
 
 def signs(text: str) -> str:
     """The signs of folded text that has no letter or digit: '!!!'; empty if it has, or is only dashes."""
+    if _WORD.search(text):
+        return ""
     joined = "".join(sign for sign in text if sign != "|" and unicodedata.category(sign)[0] in "PS")
-    return "" if _WORD.search(text) or _NO_SIGN.fullmatch(joined) else joined
+    return "" if _NO_SIGN.fullmatch(joined) else joined
 
 
 def numbered_parts(text: str) -> str:
@@ -169,9 +172,11 @@ def plain(text: str) -> str:
 
     '&' and a '+' between words become 'and'; acronyms are joined; stylized letters are replaced (p!nk).
     """
-    for pattern, letter in _SPELLED:
-        text = pattern.sub(letter, text)
-    text = _ACRONYM.sub(lambda match: match[0].replace(".", ""), text)
-    text = re.sub(r"&|(?<= )\+(?= )", " and ", text)
+    if not text.isalnum():
+        for pattern, letter in _SPELLED:
+            text = pattern.sub(letter, text)
+        if "." in text:
+            text = _ACRONYM.sub(lambda match: match[0].replace(".", ""), text)
+        text = _AND.sub(" and ", text)
     text = _NO_WORD.sub(" ", text)
     return _N_AS_AND.sub(" and ", " ".join(text.split()))

@@ -45,7 +45,7 @@ def sure_numbers(text: str) -> list[str]:
     numbers = []
     for place, word in enumerate(words):
         before = words[place - 1] if place else ""
-        if digits := _ORDINAL.fullmatch(word):
+        if word[0].isdigit() and (digits := _ORDINAL.fullmatch(word)):
             numbers.append(digits[1].lstrip("0") or "0")
         elif before in BEFORE_NUMBERS:
             numbers.append(counted(word) or "")

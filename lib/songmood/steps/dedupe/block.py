@@ -25,6 +25,8 @@ from songmood.settings import DedupeSettings
 from songmood.steps.dedupe.compare import (
     APART,
     NAME_FIELDS,
+    NUMBER_FIELDS,
+    TEXT_FIELDS,
     Places,
     compare_pairs,
     in_large_batches,
@@ -37,6 +39,7 @@ from songmood.tables import OTHER_IDS
 EXACT = ("sound", "id")  # rules whose blocks hold records with the same title or id: wider windows
 # A record without any name is found by its numbers, if no more records than this have the same.
 _SAME_NUMBERS = 12
+_BETWEEN_TEXTS = "\x1f"  # no name has a control character in it
 
 
 class Candidates(NamedTuple):
@@ -110,13 +113,8 @@ def _blocks(name: Name, place: Place, ids: tuple[str, ...]) -> Iterator[tuple[st
     for person in name.credits.split("|") if name.credits else ():
         who = sound(person.replace(" ", ""))
         yield "artist and title start", f"{who[:4]} {title[:3]}", title
-        yield "artist and title end", f"{who[:4]} {end[:3]}", end
     if voice:
         yield "artist's end and title start", f"{voice[-4:]} {title[:3]}", title
-        yield "artist's end and title end", f"{voice[-4:]} {end[:3]}", end
-    if record:
-        yield "album and title start", f"{record} {title[:2]}", title
-        yield "album and title end", f"{record} {end[:2]}", end
     longest = sorted(name.bag.split(), key=lambda word: (-len(word), word))[:3]
     for i, word in enumerate(longest):
         for second in longest[i + 1 :]:
@@ -126,7 +124,9 @@ def _blocks(name: Name, place: Place, ids: tuple[str, ...]) -> Iterator[tuple[st
 def candidate_pairs(named: DataFrame, settings: DedupeSettings) -> Candidates:
     """Pairs of records, of `named`, that share a block, are near each other in it, and are not APART."""
     blocks = StructType().add("rule", "string").add("block", "long").add("place", "string")
-    records = named.select("song_id", *NAME_FIELDS).schema
+    records = StructType().add("names", "string").add("song_id", "string")
+    for field in NUMBER_FIELDS:
+        records = records.add(field, "double")
     rows = named.mapInPandas(partial(_block_batches), StructType([*blocks.fields, *records.fields]))
     observed = Observation("blocks")
     block = Window.partitionBy("block")
@@ -137,11 +137,11 @@ def candidate_pairs(named: DataFrame, settings: DedupeSettings) -> Candidates:
     left_out = F.sum(F.greatest(F.col("following") - window, F.lit(0)))
     ordered = (
         rows.withColumns({"following": following, "exact": is_exact, "size": size})
-        .where((F.col("rule") != "numbers") | (F.col("size") <= _SAME_NUMBERS))
+        .where((F.col("size") > 1) & ((F.col("rule") != "numbers") | (F.col("size") <= _SAME_NUMBERS)))
         .observe(observed, F.coalesce(left_out, F.lit(0)).alias("pairs"))
         .sortWithinPartitions("block", "place", "song_id")
     )
-    neighbors = ordered.select("exact", "block", "song_id", *NAME_FIELDS).mapInPandas(
+    neighbors = ordered.select("exact", "block", *records.names).mapInPandas(
         partial(_pair_batches, settings=settings), "song_id_a string, song_id_b string"
     )
     pairs = compare_pairs(neighbors.distinct(), named, settings)
@@ -162,14 +162,25 @@ def _block_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             rows += [(number, rule, block, order) for rule, block, order in sorted(blocks)]
         made = pd.DataFrame(rows, columns=["number", "rule", "block", "place"])
         made["block"] = pd.util.hash_array(made["block"].to_numpy(dtype=object)).view("int64")
-        records = songs[["song_id", *NAME_FIELDS]].iloc[made.pop("number").to_numpy(dtype=int)]
+        records = songs[["song_id", *NUMBER_FIELDS]].assign(names=_packed(songs))
+        records = records.iloc[made.pop("number").to_numpy(dtype=int)]
         yield pd.concat([made, records.reset_index(drop=True)], axis=1)
+
+
+def _packed(songs: pd.DataFrame) -> list[str]:
+    """The texts of each song's names as one text: a song is in a dozen blocks, and a column takes time."""
+    return [_BETWEEN_TEXTS.join(texts) for texts in zip(*(songs[name] for name in TEXT_FIELDS), strict=True)]
+
+
+def _unpacked(rows: pd.DataFrame) -> pd.DataFrame:
+    texts = pd.DataFrame([text.split(_BETWEEN_TEXTS) for text in rows["names"]], columns=TEXT_FIELDS)
+    return pd.concat([rows.drop(columns="names"), texts], axis=1)
 
 
 def _pair_batches(batches: Iterator[pd.DataFrame], settings: DedupeSettings) -> Iterator[pd.DataFrame]:
     """Pairs of each row and the next few of its block that may be one song; rows are sorted by block."""
     before = None
-    for batch in in_large_batches(batches):
+    for batch in map(_unpacked, in_large_batches(batches)):
         rows = batch if before is None else pd.concat([before, batch], ignore_index=True)
         a, b = _neighbors(rows, 0 if before is None else len(before), settings)
         before = rows.iloc[-max(settings.exact_window, settings.block_window) :]

@@ -83,10 +83,9 @@ _LIKE_PERSON, _WHOLE_NAME = 0.88, 8
 Side = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # the values of a field in both records of each pair
 Sides = dict[str, Side]
 Places = npt.NDArray[np.int64]
-NAME_FIELDS = (
-    *(field for field in Name._fields if field != "title"),
-    *("album", "album_version", "track_number", "duration_s", "year"),
-)
+TEXT_FIELDS = (*(field for field in Name._fields if field != "title"), "album", "album_version")
+NUMBER_FIELDS = ("track_number", "duration_s", "year")
+NAME_FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS)
 FIELDS = (*NAME_FIELDS, "common_title", "language", *OTHER_IDS)
 
 
@@ -340,8 +339,8 @@ def _extended(
     if len(short) < 2:
         return 0.0, False, False
     for rest, title in ((long[-more:], long[:-more]), (long[:more], long[more:])):
-        ratio = fuzz.ratio(title, short) / 100
-        if ratio < _NEAR:
+        ratio = fuzz.ratio(title, short, score_cutoff=100 * _NEAR) / 100  # 0 if it is less
+        if not ratio:
             continue
         numbers = _NUMBERS.findall(title) == _NUMBERS.findall(short)
         for name, is_album in ((album_a, True), (album_b, True), (artist_a, False), (artist_b, False)):
