@@ -75,6 +75,18 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 
 @pytest.fixture
+def compiled(spark: SparkSession) -> Iterator[None]:
+    """Spark compiles its plans, which pays where there are thousands of rows."""
+    changes = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+    before = {name: spark.conf.get(name) for name in changes}
+    for name, value in changes.items():
+        spark.conf.set(name, value)
+    yield
+    for name, was in before.items():
+        spark.conf.set(name, str(was))
+
+
+@pytest.fixture
 def settings() -> Settings:
     """The settings of conf/base.yaml."""
     return load_settings(ROOT / "conf" / "base.yaml")

@@ -108,6 +108,34 @@ ONE_SONG: dict[str, tuple[Record, Record]] = {
         R("Clay Choir", "Floors, Vol. 2", "First Album"),
         R("Clay Choir", "Floors Vol. II", "Second Album"),
     ),
+    "parts in numerals": (
+        R("Wind Choir", "Shine Again (Pts. 1-5)", "First Album"),
+        R("Wind Choir", "Shine Again (Parts I-V)", "Second Album"),
+    ),
+    "parts in words": (
+        R("Rain Choir", "Shine Again, Part 1 & 2", "First Album"),
+        R("Rain Choir", "Shine Again (Parts One and Two)", "Second Album"),
+    ),
+    "a number after the artist": (
+        R("Hail Choir", "Hail Choir 1. Late Ferry", "First Album"),
+        R("Hail Choir", "Late Ferry", "First Album"),
+    ),
+    "a number between artist and title": (
+        R("Sleet Choir", "Sleet Choir - 03 - Late Ferry", "First Album"),
+        R("Sleet Choir", "Late Ferry", "First Album"),
+    ),
+    "guests that are named twice": (
+        R("Mist Choir", "White Hall (feat. Jac Shad) (feat. Jac Shad)"),
+        R("Mist Choir", "White Hall", "Halls"),
+    ),
+    "an album named after its artist": (
+        R("Marble Choir", "Velvet Comb - The Best of Marble Choir", "", 201.0),
+        R("Marble Choir", "Velvet Comb", "Old Combs", 201.0),
+    ),
+    "an album named after a guest": (
+        R("Onyx Choir", "Onyx Choir & Jade Choir:Faded Note - Songs Featuring Jade Choir", "", 202.0),
+        R("Onyx Choir & Jade Choir", "Faded Note", "Old Notes", 202.0),
+    ),
     # names of signs, feet and forts
     "a title of one sign": (R("Ed Shore", "÷", "Signs"), R("Ed Shore", "÷", "More Signs")),
     "a title of signs": (R("Ann Shore", "???", "Signs A"), R("Ann Shore", "???", "Signs B")),
@@ -142,6 +170,9 @@ TWO_SONGS: dict[str, tuple[Record, Record]] = {
     # versions
     "sped up": (R("Fast Car", "Rain on Glass (Sped Up)"), R("Fast Car", "Rain on Glass")),
     "slowed": (R("Slow Car", "Rain on Glass (Slowed + Reverb)"), R("Slow Car", "Rain on Glass")),
+    "sped up, after a dash": (R("Far Car", "Rain on Glass - Sped Up"), R("Far Car", "Rain on Glass")),
+    "other parts": (R("Big Car", "Rain (Parts 1-3)"), R("Big Car", "Rain (Parts 4-6)")),
+    "two-digit years": (R("Ten Cars", "Peacemaker '08"), R("Ten Cars", "Peacemaker '68")),
     "nightcore": (R("Night Car", "Rain on Glass (Nightcore)"), R("Night Car", "Rain on Glass")),
     "commentary": (R("Loud Car", "Rain on Glass (Commentary)"), R("Loud Car", "Rain on Glass")),
     "piano version": (R("Soft Car", "Rain on Glass (Piano Version)"), R("Soft Car", "Rain on Glass")),
@@ -174,6 +205,11 @@ TWO_SONGS: dict[str, tuple[Record, Record]] = {
     "feet": (R("Tall Bird", "Six Ft. Under"), R("Tall Bird", "Six")),
     "a fort": (R("Small Bird", "Leaving Ft. Worth"), R("Small Bird", "Leaving")),
     "a name with feat": (R("Little Feat & Friends", "Old Train"), R("Little", "Old Train")),
+    "bands with the same last words": (
+        R("Barlow & the Almanacs", "Seven Long Highways", "Amber", 190.0),
+        R("Crumley & the Almanacs", "Seven Long Highways", "Jagged", 190.0),
+    ),
+    "an artist within a title": (R("Alma", "Rain - I Need You, Alma"), R("Alma", "Rain")),
     "artists of signs": (R("!!!", "Quick Morning"), R("???", "Quick Morning")),
     "titles of signs": (R("Ed Coast", "÷"), R("Ed Coast", "×")),
     "a lost title of another track": (

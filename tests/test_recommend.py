@@ -407,6 +407,7 @@ def test_lyrics_are_one_work_if_they_are_nearly_equal(table: MakeTable) -> None:
         assert all(works["seed"] & works[song] for song in ALIKE)
 
 
+@pytest.mark.usefixtures("compiled")
 def test_real_lyrics_are_one_work_only_where_the_song_is_one(
     spark: SparkSession, shared_data: Path, base: Settings
 ) -> None:
@@ -420,7 +421,8 @@ def test_real_lyrics_are_one_work_only_where_the_song_is_one(
             f"{verse}\n\n{verses[0]}" for verse in verses[: len(verses) - 1 or 1]
         )
     lyrics = spark.createDataFrame(list(texts.items()), "song_id string, lyrics string")
-    keys = lyric_keys(prepare_tokens(lyrics, base.text).select("song_id", "tokens")).toPandas()
+    tokens = prepare_tokens(lyrics, base.text).select("song_id", "tokens").localCheckpoint()
+    keys = lyric_keys(tokens).toPandas()
     found = {
         work: {song.removesuffix(" again") for song in rows} for work, rows in keys.groupby("work")["song_id"]
     }

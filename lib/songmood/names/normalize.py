@@ -20,7 +20,7 @@ from pyspark.sql.pandas.functions import pandas_udf
 
 from songmood.names.credits import without_guests
 from songmood.names.numbers import counted
-from songmood.names.words import EDITION_MARKS, EDITION_PHRASES, EDITION_WORDS, PART_OF
+from songmood.names.words import EDITION_MARKS, EDITION_PHRASES, EDITION_WORDS, PART_OF, PARTS_OF
 
 # The longest real titles have about 300 characters. A text of a megabyte is not a name, and comparing it
 # would take hours.
@@ -44,7 +44,7 @@ _BARE_EDITION = re.compile(
     r"|(?:album|single|mono|stereo|explicit)\sversion)$"
 )
 _YEAR_OR_ORDINAL = re.compile(r"\d{4}|\d+(?:th|st|nd|rd)?")
-_COUNTED = re.compile(rf"\b({'|'.join(sorted(PART_OF))})\b (\w+)")
+_BEFORE_PARTS = {*PART_OF, *PARTS_OF}
 _AND = re.compile(r"&|(?<= )\+(?= )")
 _N_AS_AND = re.compile(r"(?<=\w) n (?=\w)")
 
@@ -121,8 +121,35 @@ def signs(text: str) -> str:
 
 
 def numbered_parts(text: str) -> str:
-    """Plain text with its counted parts in one spelling: 'walls pt ii' is 'walls part 2'."""
-    return _COUNTED.sub(lambda match: f"{PART_OF[match[1]]} {counted(match[2]) or match[2]}", text)
+    """Plain text with its counted parts in one spelling: 'walls pt ii' is 'walls part 2'.
+
+    Of several parts, the numbers alone are left: 'parts i-iii', 'part 1 & 3' and 'pts 1 to 3' are 'part 1 3'.
+    """
+    words = text.split()
+    if _BEFORE_PARTS.isdisjoint(words):
+        return text
+    written: list[str] = []
+    while words:
+        word = words.pop(0)
+        is_counted = bool(words) and (word in PART_OF or (word in PARTS_OF and _number(words[0])))
+        if not is_counted:
+            written.append(word)
+            continue
+        following = words.pop(0)
+        written += [PART_OF.get(word) or PARTS_OF[word], _number(following) or following]
+        while _number(following) and words:
+            is_joined = words[0] in ("and", "to") and len(words) > 1
+            following = words[is_joined]
+            if not (_number(following) if word in PARTS_OF else is_joined and following.isdecimal()):
+                break
+            written.append(_number(following))
+            del words[: is_joined + 1]
+    return " ".join(written)
+
+
+def _number(word: str) -> str:
+    """The number that a word means after 'part'; empty for another word."""
+    return word if word.isdecimal() else counted(word) or ""
 
 
 def _unescape(text: str | None) -> str | None:

@@ -71,7 +71,7 @@ VERSIONS = {  # word: the version that it names
 BEFORE_PLACES = ("live", "unplugged", "bootleg")
 AT_THE_START = (
     *("acoustic", "demo", "instrumental", "karaoke", "remix", "reprise", "extended", "alternate"),
-    *("alternative", "acapella"),
+    *("alternative", "acapella", "sped", "slowed"),
 )
 NOT_AT_THE_END = ("take", "club", "interlude", "concert")
 # The version words that end a guest credit: in 'feat. Ann Live', the guest is Ann.
@@ -115,12 +115,14 @@ LARGE_NUMBERS = (
     *("eleven", "twelve", "twenty", "thirty", "forty", "fifty", "sixty", "hundred", "thousand", "million"),
     *("many", "few", "several"),
 )
-# Words before the number of a part, in one spelling.
+# Words before the number of a part, and before the numbers of several, in one spelling.
+_PARTS = ("part", "volume", "chapter", "act", "book", "movement")
 PART_OF = {
     **{"pt": "part", "vol": "volume", "ch": "chapter", "mvt": "movement"},
-    **{word: word for word in ("part", "volume", "chapter", "act", "book", "movement")},
+    **{word: word for word in _PARTS},
 }
-BEFORE_NUMBERS = {*PART_OF, "no", "nr", "number"}
+PARTS_OF = {"pts": "part", "vols": "volume", **{f"{word}s": word for word in _PARTS}}
+BEFORE_NUMBERS = {*PART_OF, *PARTS_OF, "no", "nr", "number"}
 ARTICLES = (
     *("the", "a", "an", "la", "le", "les", "el", "los", "las", "il", "lo", "gli", "der", "die", "das"),
     *("l", "o", "os", "as"),

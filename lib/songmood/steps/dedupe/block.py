@@ -38,7 +38,7 @@ from songmood.tables import OTHER_IDS
 
 EXACT = ("sound", "id")  # rules whose blocks hold records with the same title or id: wider windows
 # A record without any name is found by its numbers, if no more records than this have the same.
-_SAME_NUMBERS = 12
+_SAME_NUMBERS = 6
 _BETWEEN_TEXTS = "\x1f"  # no name has a control character in it
 
 
@@ -173,8 +173,9 @@ def _packed(songs: pd.DataFrame) -> list[str]:
 
 
 def _unpacked(rows: pd.DataFrame) -> pd.DataFrame:
-    texts = pd.DataFrame([text.split(_BETWEEN_TEXTS) for text in rows["names"]], columns=TEXT_FIELDS)
-    return pd.concat([rows.drop(columns="names"), texts], axis=1)
+    texts = np.array([text.split(_BETWEEN_TEXTS) for text in rows["names"]], dtype=object)
+    texts = texts.reshape(len(rows), len(TEXT_FIELDS))  # also of no rows
+    return rows.drop(columns="names").assign(**dict(zip(TEXT_FIELDS, texts.T, strict=True)))
 
 
 def _pair_batches(batches: Iterator[pd.DataFrame], settings: DedupeSettings) -> Iterator[pd.DataFrame]:

@@ -79,6 +79,7 @@ _BY_TRACK = tuple(map(_AT, ("other title, same track", "no title, same track", "
 _NEAR, _ALIKE, _SAME_WORDS = 0.88, 0.75, 0.93
 _LIKE_ARTIST, _EXPLAINED = 0.8, 0.8
 _LIKE_PERSON, _WHOLE_NAME = 0.88, 8
+_LIKE_REST = 0.6  # of the words that two artists do not share
 
 Side = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # the values of a field in both records of each pair
 Sides = dict[str, Side]
@@ -290,7 +291,7 @@ def _says_little(sides: Sides) -> npt.NDArray[Any]:
 def _is_field(key: str, album: str, track: float) -> bool:
     if key.isdecimal():
         return float(key) == track
-    return bool(album) and fuzz.ratio(key, album.replace(" ", "")) >= 100 * _EXPLAINED
+    return _explains(album, key)
 
 
 def _without_digits(keys: npt.NDArray[Any]) -> list[str]:
@@ -312,41 +313,46 @@ class Extended(NamedTuple):
 
 
 def _extended_titles(sides: Sides) -> Extended:
+    """One key is the other with an album or artist before or after it, written without spaces."""
     (keys_a, keys_b), (albums_a, albums_b), (artists_a, artists_b) = (
         sides[name] for name in ("key", "album", "artist")
     )
-    more = np.abs(_lengths(keys_a) - _lengths(keys_b))
+    lengths_a, lengths_b = _lengths(keys_a), _lengths(keys_b)
+    more = np.abs(lengths_a - lengths_b)
     names = np.array([_lengths(names) for names in (albums_a, albums_b, artists_a, artists_b)])
     # a name that explains what is more has nearly as many letters; spaces are between them
     may = ((more > 1) & (names > 1) & (names >= 0.6 * more) & (names <= 2 * more)).any(axis=0)
+    places = np.flatnonzero(may & (np.minimum(lengths_a, lengths_b) > 1))
+    is_longer = lengths_a[places] > lengths_b[places]
+    long = np.where(is_longer, keys_a[places], keys_b[places])
+    short = np.where(is_longer, keys_b[places], keys_a[places])
     extended = Extended(np.zeros(len(more)), *np.zeros((2, len(more)), dtype=bool))
-    for i in np.flatnonzero(may):
-        found = _extended(keys_a[i], keys_b[i], albums_a[i], albums_b[i], artists_a[i], artists_b[i])
-        extended.ratio[i], extended.by_album[i], extended.numbers[i] = found
+    for is_before in (True, False):  # a title before the name is the likelier reading
+        if is_before:
+            titles = [key[: len(title)] for key, title in zip(long, short, strict=True)]
+        else:
+            titles = [key[len(key) - len(title) :] for key, title in zip(long, short, strict=True)]
+        ratios = _ratios(titles, short, least=_NEAR)
+        for found in np.flatnonzero(ratios):
+            i, title = places[found], titles[found]
+            rest = long[found].removeprefix(title) if is_before else long[found].removesuffix(title)
+            is_album = [_explains(name, rest) for name in (albums_a[i], albums_b[i])]
+            if extended.ratio[i] or not (
+                any(is_album) or any(_explains(name, rest) for name in (artists_a[i], artists_b[i]))
+            ):
+                continue
+            extended.ratio[i], extended.by_album[i] = ratios[found], any(is_album)
+            extended.numbers[i] = _NUMBERS.findall(title) == _NUMBERS.findall(short[found])
     return extended
+
+
+def _explains(name: str, rest: str) -> bool:
+    """What a title has more than another is this name, written without spaces."""
+    return bool(name) and fuzz.ratio(name.replace(" ", ""), rest) >= 100 * _EXPLAINED
 
 
 def _lengths(texts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return np.fromiter(map(len, texts), np.int64, len(texts))
-
-
-def _extended(
-    key_a: str, key_b: str, album_a: str, album_b: str, artist_a: str, artist_b: str
-) -> tuple[float, bool, bool]:
-    """One key is the other with an album or artist before or after it, written without spaces."""
-    short, long = sorted((key_a, key_b), key=len)
-    more = len(long) - len(short)
-    if len(short) < 2:
-        return 0.0, False, False
-    for rest, title in ((long[-more:], long[:-more]), (long[:more], long[more:])):
-        ratio = fuzz.ratio(title, short, score_cutoff=100 * _NEAR) / 100  # 0 if it is less
-        if not ratio:
-            continue
-        numbers = _NUMBERS.findall(title) == _NUMBERS.findall(short)
-        for name, is_album in ((album_a, True), (album_b, True), (artist_a, False), (artist_b, False)):
-            if name and fuzz.ratio(name.replace(" ", ""), rest) >= 100 * _EXPLAINED:
-                return ratio, is_album, numbers
-    return 0.0, False, False
 
 
 def may_be_one_song(sides: Sides, near: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -444,6 +450,8 @@ def _artist_agreement(sides: Sides) -> npt.NDArray[Any]:
             _ratios([*map(sound, joined_a)], [*map(sound, joined_b)]),
         ]
     )
+    for i in np.flatnonzero((similarities >= _LIKE_ARTIST) & ~same):
+        similarities[i] = min(similarities[i], _without_shared_words(artist_a[i], artist_b[i]))
     shared = np.array(
         [_share(*names) for names in zip(*sides["people"], *sides["credits"], strict=True)], dtype=bool
     )
@@ -453,6 +461,19 @@ def _artist_agreement(sides: Sides) -> npt.NDArray[Any]:
         if _share_nearly(*(side[i] for name in ("people", "credits") for side in sides[name])):
             degrees[i] = 2
     return degrees
+
+
+def _without_shared_words(artist_a: str, artist_b: str) -> float:
+    """The similarity of the words that two artists do not share, 'ann' and 'bo' of 'ann and the shores' and
+    'bo and the shores'; 1 where one of them has no such words, or where they are nearly the same.
+    """
+    words_a, words_b = artist_a.split(), artist_b.split()
+    rest_a = "".join(word for word in words_a if word not in words_b)
+    rest_b = "".join(word for word in words_b if word not in words_a)
+    if not rest_a or not rest_b or len(rest_a) + len(rest_b) == len(artist_a + artist_b):
+        return 1.0
+    likeness = max(fuzz.ratio(rest_a, rest_b), fuzz.ratio(sound(rest_a), sound(rest_b)))
+    return 1.0 if likeness >= 100 * _LIKE_REST else likeness / 100
 
 
 def _share(people_a: str, people_b: str, credits_a: str, credits_b: str) -> bool:

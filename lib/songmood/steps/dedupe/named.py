@@ -62,7 +62,8 @@ def compared_names(rows: DataFrame, settings: DedupeSettings) -> DataFrame:
 
     What stands after the title and is an album of the same artist, or of a song of that title, is the
     song's album. `common_title` says whether several artists have a title of that name. `album` is '' if
-    it has more than `dedupe.max_album_songs` songs ('Other Songs' is not an album). Texts are never null.
+    more than `dedupe.max_album_songs` songs of one artist, or of as many artists, have it ('Other Songs' is
+    not an album). Texts are never null.
     """
     names = [StructField(name, StringType()) for name in Name._fields]
     kept = [field for field in rows.schema.fields if field.name not in ("artist", "title")]
@@ -73,10 +74,13 @@ def compared_names(rows: DataFrame, settings: DedupeSettings) -> DataFrame:
     )
     of_title, artist = Window.partitionBy("key"), F.nullif("artist", F.lit(""))
     several = F.min(artist).over(of_title) < F.max(artist).over(of_title)
-    # songs without an album do not share one
-    of_album = Window.partitionBy("album", F.when(F.col("album") == "", F.col("song_id")))
-    is_album = F.count("*").over(of_album) <= settings.max_album_songs
-    album = F.when(is_album, F.col("album")).otherwise("")
+    alone = F.when(F.col("album") == "", F.col("song_id"))  # songs without an album do not share one
+    artists = F.approx_count_distinct("artist").over(Window.partitionBy("album", alone))
+    of_artist = F.count("*").over(Window.partitionBy("album", "artist", alone))
+    is_large = (artists > settings.max_album_songs) | (
+        (of_artist > settings.max_album_songs) & (F.col("artist") != "")
+    )
+    album = F.when(~is_large, F.col("album")).otherwise("")
     return named.withColumns({"common_title": F.coalesce(several, F.lit(False)), "album": album})
 
 

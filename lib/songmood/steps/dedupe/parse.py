@@ -47,9 +47,10 @@ _PLACE = re.compile(
     r"|[a-d]\d{1,2}\s*[-.)]\s+(?=.*[^\W\d_]))"
 )
 _NUMBER = re.compile(r"^(\d{1,3})(?:\s*[.)]\s+|\s*-\s*)(?=.*[^\W\d_])")
+_PLACE_AFTER_ARTIST = re.compile(r"(?:\s-+)?\s\d{1,3}(?:\.\s|\s-+\s)")  # 'Artist 1. Title'
 _LOST_TITLE = re.compile(r"^0\d{1,3}\s*[-._):]\W*$")
 # WASABI's 'Artist:Title'; 'Medley: A/B' and '3:16' are titles.
-_TIGHT_COLON = re.compile(r"^([^:]{1,80}):(?=[^\s\d])")
+_TIGHT_COLON = re.compile(r"^([^:]{1,160}):(?=[^\s\d])")
 _BETWEEN = re.compile(r"\s+([-/|~])\s+|\s*(-)--+\s*")
 _LOOSE_SEPARATOR = re.compile(r"\s*[:;/]\s+|\s+by\s+")
 _SEPARATOR = re.compile(r"\s+[-/|~]\s+|\s*---+\s*|\s*:\s+|(?<!\d):(?=[^\s\d])|\s+by\s+")
@@ -68,6 +69,7 @@ _ALBUM_VERSION = re.compile(
 _BRACKETED = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]?")
 _MOST_PARTS = 20  # of a title, where it is looked for an album or artist: more are not a title's
 _LIKE_NAME = 85.0  # the least similarity of two spellings of a name within one record
+_NAME_IN_ALBUM = 5  # the least letters of an artist's name that an album is named after
 _YEAR = re.compile(r"\d{4}")
 _YEAR_AFTER_ALBUM = re.compile(r"\s*[(\[](?:(?:19|20)\d{2}|unknown|null)[)\]]$")
 _ARTICLE = re.compile(rf"^(?:{'|'.join(ARTICLES)}) (?=\S)")
@@ -140,13 +142,17 @@ def parse_name(
     people = {who}
     parts = _parts(credit)
     records = {album for album in albums if album}
-    text, cut = _without_place(fold(title), track)
+    text = fold(title)
+    if credit and text.startswith(f"{credit} ") and _PLACE_AFTER_ARTIST.match(text, len(credit)):
+        text = text[len(credit) :].lstrip(" -")
+    text, cut = _without_place(text, track)
     text = without_commas(text)
     # the performer before a tight colon; the artist's field names the owner of the page
     while (prefix := _TIGHT_COLON.match(text)) and not _is_unspaced(text):
-        who = normalize_artist(prefix[1]) or who
+        performer = prefix[1].removeprefix(f"{credit} - ") if credit else prefix[1]
+        who = normalize_artist(performer) or who
         people.add(who)
-        parts |= _parts(prefix[1])
+        parts |= _parts(performer)
         text = text[prefix.end() :]
     # without any artist's field, the title may have the artist before it; '[unknown]' says that it has not
     text = _without_album(text, records, people | parts, split=not fold(artist))
@@ -281,14 +287,27 @@ def _without_place(text: str, track: float) -> tuple[str, str]:
 def _without_album(text: str, records: set[str], credited: set[str], split: bool) -> str:
     """The text without what stands after a dash, colon or bracket and is most like one of the records.
 
-    A title must be left before it, and not only one of `credited`; with `split`, an artist and a title.
+    An album that is named after one of `credited` is one, too ('The Best of Ann Shore'). A title must be left
+    before it, and not only one of `credited`; with `split`, an artist and a title.
     """
     found = (_LIKE_NAME, text)
-    for before, album in _albums_after(text) if records else ():
+    for before, album in _albums_after(text) if records or credited else ():
         if not plain(before) or (split and not _BETWEEN.search(before)) or _is_one_of(before, credited):
             continue
-        found = max(found, (max(fuzz.ratio(album, record) for record in records), before), key=_first)
+        likeness = max((fuzz.ratio(album, record) for record in records), default=0.0)
+        if _is_named_after(plain(text[len(before) :]), credited):
+            likeness = max(likeness, _LIKE_NAME + 1)  # less than the name of a record
+        found = max(found, (likeness, before), key=_first)
     return found[1]
+
+
+def _is_named_after(album: str, credited: set[str]) -> bool:
+    """Whether a plain text has one of the names and other words, but no word for a version."""
+    words = f" {album} "
+    return VERSIONS.keys().isdisjoint(album.split()) and any(
+        len(name) >= _NAME_IN_ALBUM and f" {name} " in words and len(name) < len(album) <= 3 * len(name)
+        for name in credited
+    )
 
 
 def _first(pair: tuple[float, str]) -> float:
