@@ -568,6 +568,7 @@ def test_a_title_that_holds_the_artist_is_looked_for_as_both(
     assert found == {"a": "Usher/Hot Thing", "b": "Ann/Stay", "c": "Ann/Mission: Gone"}
 
 
+@pytest.mark.usefixtures("compiled")
 def test_real_songs_meet_real_audio_features(
     spark: SparkSession, settings: EnrichSettings, shared_data: Path
 ) -> None:
@@ -581,8 +582,9 @@ def test_real_songs_meet_real_audio_features(
         "title",
         F.lit("english").alias("language"),
     )
+    songs = songs.localCheckpoint()
     audio_files = list_files(f"{shared_data}/wasabi-api", "audio_features")
-    audio = read_audio_features(spark, audio_files, 2**20).select(*AUDIO_COLUMNS)
+    audio = read_audio_features(spark, audio_files, 2**20).select(*AUDIO_COLUMNS).localCheckpoint()
     no_tags = collect_tags(songs, raw(spark, "tags", []), {}, settings)
     result = find_parts(songs, Files(no_tags, audio, None), {}, settings)
     found = {row["song_id"] for row in result.audio_features.select("song_id").collect()}
