@@ -92,9 +92,10 @@ fetch_jars() {
   echo "songmood: fetching Spark NLP's jars (49 MB, once)" >&2
   rm -rf "$venv/ivy"
   echo 'pass' >"$venv/noop.py"
-  "$venv/bin/spark-submit" --master 'local[1]' --properties-file "$root/conf/spark-local.conf" \
-    --conf "spark.jars.ivy=$venv/ivy" --conf "spark.jars.ivySettings=$root/conf/ivysettings.xml" \
-    "$venv/noop.py" >>"$venv/setup.log" 2>&1 ||
+  # ivySettings is read as a URI, in which a folder's name may not have a space
+  (cd "$root" && "$venv/bin/spark-submit" --master 'local[1]' --properties-file conf/spark-local.conf \
+    --conf "spark.jars.ivy=$venv/ivy" --conf spark.jars.ivySettings=conf/ivysettings.xml \
+    "$venv/noop.py") >>"$venv/setup.log" 2>&1 ||
     fail "set-up stopped: Spark NLP's jars could not be fetched from Maven Central; is there a network? Details are in $venv/setup.log. Run the same command again to retry."
   wanted_jars >"$venv/jars.ready"
 }
@@ -117,6 +118,11 @@ find_java() { # Java 17: the one that JAVA_HOME names, else the one on PATH, els
   export JAVA_HOME
 }
 
+find_spark() { # the one in .venv; without its name, its scripts look for it, and fail in a folder with a space
+  SPARK_HOME=$(echo "$venv"/lib/python3.*/site-packages/pyspark)
+  export SPARK_HOME
+}
+
 in_turn() { # in_turn COMMAND...: while no other set-up of this checkout runs, where the machine has flock
   if ! command -v flock >/dev/null; then
     "$@"
@@ -137,6 +143,7 @@ complete_venv() { # complete_venv LOCK
     install_packages "$1"
   fi
   find_java
+  find_spark
   if ! has_jars; then fetch_jars; fi
 }
 
@@ -147,9 +154,10 @@ set_up() { # set_up LOCK
   export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$root/conf} TOKENIZERS_PARALLELISM=false
   # Spark NLP has invalid escape sequences, which Python 3.12 and later report when they compile it.
   export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore::SyntaxWarning}
-  unset PYTHONHOME PYTHONDONTWRITEBYTECODE SPARK_HOME
+  unset PYTHONHOME PYTHONDONTWRITEBYTECODE
   if ! { is_installed "$1" && has_jars; }; then in_turn complete_venv "$1"; fi
   find_java
+  find_spark
   export PATH=$venv/bin:$PATH
 }
 
