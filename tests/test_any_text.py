@@ -44,15 +44,9 @@ from songmood.lyrics.spelling import plain_spelling, spell_out, without_repeated
 from songmood.names.matching import best_match, telling_words
 from songmood.names.normalize import LONGEST_NAME, fold, normalize_artist, normalize_title, unescaped
 from songmood.settings import Settings, load_settings
-from songmood.steps.dedupe.compare import (
-    FIELDS,
-    LEVELS,
-    NAME_FIELDS,
-    compare_sides,
-    may_be_one_song,
-    sides_of,
-)
+from songmood.steps.dedupe.compare import LEVELS, compare_sides, may_be_one_song
 from songmood.steps.dedupe.parse import album_name, album_version, parse_name, possible_albums
+from songmood.steps.dedupe.sides import FIELDS, NAME_FIELDS, sides_of
 from songmood.steps.enrich.files import find_rows, lyric_rows
 from songmood.tables import CORPUS_LYRICS, SONG_RECORDS
 

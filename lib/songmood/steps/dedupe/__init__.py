@@ -3,6 +3,8 @@
 parse.py       a record as names: who, what, which version, wherever it was written
 named.py       the table of those names, and of the other fields that are compared
 block.py       which records are worth comparing: candidate pairs
+sides.py       pairs of records as arrays
+artists.py     whether the artists of two records are the same
 compare.py     how similar two records are: a level for each comparison
 weights.py     the weight of each level: Fellegi and Sunter's model, learned from the corpus by EM
 group.py       duplicate groups: connected, and similar on average

@@ -22,18 +22,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from songmood.settings import DedupeSettings
-from songmood.steps.dedupe.compare import (
-    APART,
-    NAME_FIELDS,
-    NUMBER_FIELDS,
-    TEXT_FIELDS,
-    Places,
-    compare_pairs,
-    in_large_batches,
-    may_be_one_song,
-    sides_of,
-)
+from songmood.steps.dedupe.compare import APART, compare_pairs, in_large_batches, may_be_one_song
 from songmood.steps.dedupe.parse import Name, sound
+from songmood.steps.dedupe.sides import NAME_FIELDS, NUMBER_FIELDS, TEXT_FIELDS, Places, sides_of
 from songmood.tables import OTHER_IDS
 
 EXACT = ("sound", "id")  # rules whose blocks hold records with the same title or id: wider windows

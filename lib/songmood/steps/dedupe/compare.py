@@ -7,7 +7,7 @@ of a few levels. The weight of each level is learned from the corpus (weights.py
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,11 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from rapidfuzz import fuzz, process
+from rapidfuzz import fuzz
 
 from songmood.names.normalize import normalize_title
 from songmood.settings import DedupeSettings
-from songmood.steps.dedupe.parse import Name, sound, squash
+from songmood.steps.dedupe.artists import artist_agreement
+from songmood.steps.dedupe.parse import squash
+from songmood.steps.dedupe.sides import FIELDS, Sides, gaps_of, lengths_of, only, ratios_of
 from songmood.tables import OTHER_IDS
 
 _NUMBERS = re.compile(r"\d+")
@@ -73,27 +75,9 @@ _AT = LEVELS["name"].index
 _SIMILAR = tuple(map(_AT, ("like title, no artist", "like title and artist", "near title and artist",
                            "near title, shared artist", "same words")))  # fmt: skip
 _BY_TRACK = tuple(map(_AT, ("other title, same track", "no title, same track", "no names, same track")))
-# The least similarities: of titles (two), of the words of artist and title, of artists, of what stands beside
-# a title and an album or artist, and of one artist among many credits, whose name has a least number of
-# letters.
-_NEAR, _ALIKE, _SAME_WORDS = 0.88, 0.75, 0.93
-_LIKE_ARTIST, _EXPLAINED = 0.8, 0.8
-_LIKE_PERSON, _WHOLE_NAME = 0.88, 8
-_LIKE_REST = 0.6  # of the words that two artists do not share
-
-Side = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # the values of a field in both records of each pair
-Sides = dict[str, Side]
-Places = npt.NDArray[np.int64]
-TEXT_FIELDS = (*(field for field in Name._fields if field != "title"), "album", "album_version")
-NUMBER_FIELDS = ("track_number", "duration_s", "year")
-NAME_FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS)
-FIELDS = (*NAME_FIELDS, "common_title", "language", *OTHER_IDS)
-
-
-def sides_of(rows: pd.DataFrame, fields: Iterable[str], a: Places, b: Places) -> Sides:
-    """The fields of pairs of rows, given by the places of their two rows."""
-    columns = {field: rows[field].to_numpy() for field in fields}
-    return {field: (values[a], values[b]) for field, values in columns.items()}
+# The least similarities: of titles (two), of the words of artist and title, and of what stands beside a title
+# and an album or artist.
+_NEAR, _ALIKE, _SAME_WORDS, _EXPLAINED = 0.88, 0.75, 0.93, 0.8
 
 
 def compare_pairs(pairs: DataFrame, named: DataFrame, settings: DedupeSettings) -> DataFrame:
@@ -134,7 +118,7 @@ def compare_sides(sides: Sides, settings: DedupeSettings) -> pd.DataFrame:
     Text is '' and numbers are NaN where a record says nothing. Pairs whose names are APART (other titles,
     versions or numbers; with unit `recording` other lengths, too) have that as the level of their name.
     """
-    seconds, years = _gaps(sides["duration_s"]), _gaps(sides["year"])
+    seconds, years = gaps_of(sides["duration_s"]), gaps_of(sides["year"])
     extended = _extended_titles(sides)
     places = _places(sides, extended)
     names = _name_levels(sides, extended, places, settings)
@@ -151,12 +135,6 @@ def compare_sides(sides: Sides, settings: DedupeSettings) -> pd.DataFrame:
         },
         dtype="int8",
     )
-
-
-def _gaps(numbers: Side) -> npt.NDArray[np.float64]:
-    left, right = (side.astype(float) for side in numbers)
-    gaps: npt.NDArray[np.float64] = np.abs(left - right)
-    return gaps
 
 
 def _gap_levels(gaps: npt.NDArray[Any], near: float, same: float) -> npt.NDArray[Any]:
@@ -176,10 +154,10 @@ class Whereabouts(NamedTuple):
 
 
 def _places(sides: Sides, extended: Extended) -> Whereabouts:
-    albums = _text_levels(*sides["album"], alike=_ratios(*sides["album"]) >= _NEAR)
+    albums = _text_levels(*sides["album"], alike=ratios_of(*sides["album"]) >= _NEAR)
     albums = np.where(extended.by_album, 2, albums)
-    tracks = _gap_levels(_gaps(sides["track_number"]), near=-1, same=0)
-    lengths = _gap_levels(_gaps(sides["duration_s"]), near=-1, same=2)
+    tracks = _gap_levels(gaps_of(sides["track_number"]), near=-1, same=0)
+    lengths = _gap_levels(gaps_of(sides["duration_s"]), near=-1, same=2)
     return Whereabouts(albums, np.minimum(tracks, 2), np.minimum(lengths, 2))
 
 
@@ -215,22 +193,22 @@ def _name_levels(
     sides: Sides, extended: Extended, places: Whereabouts, settings: DedupeSettings
 ) -> npt.NDArray[Any]:
     same_title = _same_titles(sides) | (extended.ratio == 1)
-    titles = np.maximum.reduce([_ratios(*sides["key"]), _ratios(*sides["sound"]), extended.ratio])
+    titles = np.maximum.reduce([ratios_of(*sides["key"]), ratios_of(*sides["sound"]), extended.ratio])
     titles = np.where(same_title, 1.0, titles)
     reordered = _reordered(sides) & ~((places.album == 2) & (places.length == 2))
     near, alike = titles >= _NEAR, (titles >= _ALIKE) | _subtitles(sides)
     near, alike = near & ~reordered, alike & ~reordered
-    artists = _artist_agreement(sides)
+    artists = artist_agreement(sides)
     unknown, like, shared, same = (artists == degree for degree in (1, 2, 3, 4))
     one_unknown = (sides["artist"][0] == "") ^ (sides["artist"][1] == "")
-    bags = _ratios(*sides["bag"])
+    bags = ratios_of(*sides["bag"])
     mixed = ~(same | like | unknown) | (unknown & one_unknown)
     lost = (sides["key"][0] == "") | (sides["key"][1] == "")
     same_words = ((mixed & (bags >= _SAME_WORDS)) | (unknown & (bags == 1) & ~same_title)) & ~lost
     generic = [squash(normalize_title(title)) for title in settings.generic_titles]
     is_generic = np.isin(_without_digits(sides["key"][0]), generic)
     common = is_generic | np.logical_and(*(side.astype(bool) for side in sides["common_title"]))
-    lengths = np.minimum(*map(_lengths, sides["key"]))
+    lengths = np.minimum(*map(lengths_of, sides["key"]))
     long = lengths >= settings.long_title
     one_track = _one_track(places) & ((artists > 1) | ((artists == 1) & (places.album == 2)))
     ways = {
@@ -261,7 +239,7 @@ def _nameless_track(sides: Sides, places: Whereabouts) -> npt.NDArray[Any]:
     """One record has no name at all, and all numbers agree."""
     (artist_a, artist_b), (title_a, title_b) = sides["artist"], sides["key"]
     nameless = ((artist_a == "") & (title_a == "")) | ((artist_b == "") & (title_b == ""))
-    numbers = (places.track == 2) & (places.length == 2) & (_gaps(sides["year"]) == 0)
+    numbers = (places.track == 2) & (places.length == 2) & (gaps_of(sides["year"]) == 0)
     return np.asarray(nameless & numbers & (places.album != 1))
 
 
@@ -317,9 +295,9 @@ def _extended_titles(sides: Sides) -> Extended:
     (keys_a, keys_b), (albums_a, albums_b), (artists_a, artists_b) = (
         sides[name] for name in ("key", "album", "artist")
     )
-    lengths_a, lengths_b = _lengths(keys_a), _lengths(keys_b)
+    lengths_a, lengths_b = lengths_of(keys_a), lengths_of(keys_b)
     more = np.abs(lengths_a - lengths_b)
-    names = np.array([_lengths(names) for names in (albums_a, albums_b, artists_a, artists_b)])
+    names = np.array([lengths_of(names) for names in (albums_a, albums_b, artists_a, artists_b)])
     # a name that explains what is more has nearly as many letters; spaces are between them
     may = ((more > 1) & (names > 1) & (names >= 0.6 * more) & (names <= 2 * more)).any(axis=0)
     places = np.flatnonzero(may & (np.minimum(lengths_a, lengths_b) > 1))
@@ -332,7 +310,7 @@ def _extended_titles(sides: Sides) -> Extended:
             titles = [key[: len(title)] for key, title in zip(long, short, strict=True)]
         else:
             titles = [key[len(key) - len(title) :] for key, title in zip(long, short, strict=True)]
-        ratios = _ratios(titles, short, least=_NEAR)
+        ratios = ratios_of(titles, short, least=_NEAR)
         for found in np.flatnonzero(ratios):
             i, title = places[found], titles[found]
             rest = long[found].removeprefix(title) if is_before else long[found].removesuffix(title)
@@ -351,10 +329,6 @@ def _explains(name: str, rest: str) -> bool:
     return bool(name) and fuzz.ratio(name.replace(" ", ""), rest) >= 100 * _EXPLAINED
 
 
-def _lengths(texts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    return np.fromiter(map(len, texts), np.int64, len(texts))
-
-
 def may_be_one_song(sides: Sides, near: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Whether the NAME_FIELDS of two records can be one song's. Pairs that cannot are APART.
 
@@ -364,26 +338,22 @@ def may_be_one_song(sides: Sides, near: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """
     extended = _extended_titles(sides)
     may = ~_differ(sides, extended)
-    left = _only(sides, may)
-    same = _same_titles(left) | (_ratios(*left["bag"], least=_SAME_WORDS) > 0)
+    left = only(sides, may)
+    same = _same_titles(left) | (ratios_of(*left["bag"], least=_SAME_WORDS) > 0)
     alike = ~same & (
         _subtitles(left)
-        | (_ratios(*left["key"], least=_ALIKE) > 0)
-        | (_ratios(*left["sound"], least=_ALIKE) > 0)
+        | (ratios_of(*left["key"], least=_ALIKE) > 0)
+        | (ratios_of(*left["sound"], least=_ALIKE) > 0)
         | (extended.ratio[may] > 0)
     )
-    alike[alike] = _artist_agreement(_only(left, alike)) > 0
+    alike[alike] = artist_agreement(only(left, alike)) > 0
     far = same & ~near[may]
-    same[far] = _artist_agreement(_only(left, far)) > 0
+    same[far] = artist_agreement(only(left, far)) > 0
     may[may] = same | alike
     places = _places(sides, extended)
     one_track = ~may & _one_track(places)
-    one_track[one_track] = _artist_agreement(_only(sides, one_track)) > 0
+    one_track[one_track] = artist_agreement(only(sides, one_track)) > 0
     return np.asarray(may | one_track | _nameless_track(sides, places))
-
-
-def _only(sides: Sides, which: npt.NDArray[Any]) -> Sides:
-    return {field: (a[which], b[which]) for field, (a, b) in sides.items()}
 
 
 def _same_titles(sides: Sides) -> npt.NDArray[Any]:
@@ -411,11 +381,11 @@ def _differ(sides: Sides, extended: Extended) -> npt.NDArray[Any]:
     cut_a, cut_b = sides["cut"]
     numbers_differ |= (cut_a != "") & (cut_b != "") & (cut_a != cut_b)
     both_named = (version_a != "") & (version_b != "")
-    details_differ = both_named & (_ratios(detail_a, detail_b) < _ALIKE)
+    details_differ = both_named & (ratios_of(detail_a, detail_b) < _ALIKE)
     versions_differ = ((version_a != version_b) & ~_same_by_album(sides)) | details_differ
     versions_differ &= ~same_words
     core_a, core_b = sides["core"]
-    subtitles_differ = (core_a != "") & (core_a == core_b) & (_ratios(*sides["key"]) < _NEAR)
+    subtitles_differ = (core_a != "") & (core_a == core_b) & (ratios_of(*sides["key"]) < _NEAR)
     albums_differ = _album_versions_differ(sides)
     differ = versions_differ | numbers_differ | subtitles_differ | albums_differ
     return np.asarray(differ & (sides["key"][0] != "") & (sides["key"][1] != ""))  # a lost title says nothing
@@ -433,91 +403,5 @@ def _album_versions_differ(sides: Sides) -> npt.NDArray[Any]:
     """The album of one record makes it another version, and the length is not the same."""
     unlike = (sides["album_version"][0] != sides["album_version"][1]) & (sides["version"][0] == "")
     both = unlike & (sides["version"][1] == "") & (sides["album"][0] != "") & (sides["album"][1] != "")
-    gaps = _gaps(sides["duration_s"])
-    return np.asarray(both & ~(gaps <= 2) & (_ratios(*sides["album"]) < _NEAR))
-
-
-def _artist_agreement(sides: Sides) -> npt.NDArray[Any]:
-    """4: the same; 3: one is among the other's credits; 2: similar; 1: one is missing; 0: different."""
-    artist_a, artist_b = sides["artist"]
-    unknown = (artist_a == "") | (artist_b == "")
-    same = (artist_a == artist_b) & ~unknown
-    joined_a, joined_b = ([name.replace(" ", "") for name in artists] for artists in sides["artist"])
-    similarities = np.maximum.reduce(
-        [
-            _ratios(artist_a, artist_b, scorer=fuzz.token_sort_ratio),
-            _ratios(joined_a, joined_b),
-            _ratios([*map(sound, joined_a)], [*map(sound, joined_b)]),
-        ]
-    )
-    for i in np.flatnonzero((similarities >= _LIKE_ARTIST) & ~same):
-        similarities[i] = min(similarities[i], _without_shared_words(artist_a[i], artist_b[i]))
-    shared = np.array(
-        [_share(*names) for names in zip(*sides["people"], *sides["credits"], strict=True)], dtype=bool
-    )
-    in_album = _in_album(joined_a, sides, 1) | _in_album(joined_b, sides, 0)
-    degrees = np.select([same, shared | in_album, unknown, similarities >= _LIKE_ARTIST], [4, 3, 1, 2], 0)
-    for i in np.flatnonzero(degrees == 0):
-        if _share_nearly(*(side[i] for name in ("people", "credits") for side in sides[name])):
-            degrees[i] = 2
-    return degrees
-
-
-def _without_shared_words(artist_a: str, artist_b: str) -> float:
-    """The similarity of the words that two artists do not share, 'ann' and 'bo' of 'ann and the shores' and
-    'bo and the shores'; 1 where one of them has no such words, or where they are nearly the same.
-    """
-    words_a, words_b = artist_a.split(), artist_b.split()
-    rest_a = "".join(word for word in words_a if word not in words_b)
-    rest_b = "".join(word for word in words_b if word not in words_a)
-    if not rest_a or not rest_b or len(rest_a) + len(rest_b) == len(artist_a + artist_b):
-        return 1.0
-    likeness = max(fuzz.ratio(rest_a, rest_b), fuzz.ratio(sound(rest_a), sound(rest_b)))
-    return 1.0 if likeness >= 100 * _LIKE_REST else likeness / 100
-
-
-def _share(people_a: str, people_b: str, credits_a: str, credits_b: str) -> bool:
-    """A whole name of one record is in the other, alone or among others."""
-    if not people_a or not people_b:
-        return False
-    a, b = people_a.split("|"), people_b.split("|")
-    if not ({*a}.isdisjoint(credits_b.split("|")) and {*b}.isdisjoint(credits_a.split("|"))):
-        return True
-    # names that contain an 'and': 'kool and the gang' in 'kool and the gang and others'
-    all_a, all_b = (f" {people.replace('|', ' | ')} " for people in (people_a, people_b))
-    return any(f" {name} " in all_b for name in a if " " in name) or any(
-        f" {name} " in all_a for name in b if " " in name
-    )
-
-
-def _share_nearly(people_a: str, people_b: str, credits_a: str, credits_b: str) -> bool:
-    """One record names several artists, and one of them sounds like a whole name of the other record."""
-    if people_a == credits_a and people_b == credits_b:
-        return False
-    all_a, all_b = sound(people_a), sound(people_b)
-    least = 100 * _LIKE_PERSON
-    return any(
-        len(name) >= _WHOLE_NAME and fuzz.partial_ratio(name, text, score_cutoff=least) > 0
-        for people, text in ((all_a, all_b), (all_b, all_a))
-        for name in people.split("|")
-    )
-
-
-def _in_album(names: list[str], sides: Sides, side: int) -> npt.NDArray[Any]:
-    """The record on this side has no artist, and its album has the other's name ('The Best of ...')."""
-    albums, artists = sides["album"][side], sides["artist"][side]
-    return np.array(
-        [
-            len(name) > 4 and artist == "" and name in album.replace(" ", "")
-            for name, artist, album in zip(names, artists, albums, strict=True)
-        ],
-        dtype=bool,
-    )
-
-
-def _ratios(left: Any, right: Any, scorer: Any = fuzz.ratio, least: float = 0) -> npt.NDArray[Any]:
-    """The similarity of each pair of texts, 0 to 1; 1 for two empty texts; 0 where it is below `least`."""
-    ratios: npt.NDArray[Any] = process.cpdist(
-        list(left), list(right), scorer=scorer, score_cutoff=100 * least, dtype=np.float32
-    )
-    return ratios / 100
+    gaps = gaps_of(sides["duration_s"])
+    return np.asarray(both & ~(gaps <= 2) & (ratios_of(*sides["album"]) < _NEAR))

@@ -16,7 +16,8 @@ from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
 
 from songmood.settings import DedupeSettings
-from songmood.steps.dedupe.compare import APART, FIELDS, compare_sides, sides_of
+from songmood.steps.dedupe.compare import APART, compare_sides
+from songmood.steps.dedupe.sides import FIELDS, sides_of
 from songmood.steps.dedupe.weights import Array, Weights
 
 

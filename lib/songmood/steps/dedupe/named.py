@@ -58,7 +58,7 @@ def songs_with_artists(songs: DataFrame, settings: DedupeSettings) -> DataFrame:
 
 
 def compared_names(rows: DataFrame, settings: DedupeSettings) -> DataFrame:
-    """Names to compare, of `songs_with_artists`: song_id, the fields of Name, the other fields of compare.py.
+    """Names to compare, of `songs_with_artists`: song_id, the fields of Name, the other fields of sides.py.
 
     What stands after the title and is an album of the same artist, or of a song of that title, is the
     song's album. `common_title` says whether several artists have a title of that name. `album` is '' if
