@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 from conftest import ROOT
 from songmood.settings import load_settings
 from songmood.steps.dedupe.duplicates import iterate_duplicates, merge_groups
+from songmood.steps.dedupe.named import iterate_names
 from songmood.tables import FILTERED
 
 
@@ -247,3 +248,21 @@ def test_two_songs(groups: dict[str, str], name: str) -> None:
 def test_no_record_is_merged_into_that_of_another_case(groups: dict[str, str]) -> None:
     cases = {(record.split("/")[0], song.split("/")[0]) for record, song in groups.items()}
     assert {(case, found) for case, found in cases if case != found} == set()
+
+
+@pytest.mark.parametrize(
+    ("most_artists", "album", "key"), [(3, "", "ironkettle"), (4, "other songs", "ironkettleothersongs")]
+)
+def test_an_album_of_many_artists_is_not_evidence(
+    table: Callable[..., DataFrame], most_artists: int, album: str, key: str
+) -> None:
+    songs = table(
+        FILTERED,
+        *({"song_id": name, "artist": f"{name} Shore", "album": "Other Songs"} for name in "abcd"),
+        {"song_id": "e", "artist": "Eve Coast", "title": "Iron Kettle - Other Songs"},
+        title="Slow Ferry",
+    )
+    settings = load_settings(ROOT / "conf" / "base.yaml").dedupe
+    names = iterate_names(songs, settings.model_copy(update={"max_album_songs": most_artists})).collect()
+    assert {row.album for row in names if row.song_id != "e"} == {album}
+    assert {row.key for row in names if row.song_id == "e"} == {key}

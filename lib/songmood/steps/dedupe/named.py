@@ -32,6 +32,7 @@ from songmood.tables import OTHER_IDS
 
 _TEXTS = ("album", "language", *OTHER_IDS)
 _WITH_PARTS = r"[-/|~:;(\[{]| by "  # a title that may have another name in it
+_ANYONE = " "  # stands for every name beside an album; names are never blank
 _NUMBER_OR_LENGTH = r"^[\d.,:]+( ?(ms|s|sec|m|min)\b[\d. ]*(s|sec)?)?$"
 
 
@@ -68,7 +69,8 @@ def compared_names(rows: DataFrame, settings: DedupeSettings) -> DataFrame:
     names = [StructField(name, StringType()) for name in Name._fields]
     kept = [field for field in rows.schema.fields if field.name not in ("artist", "title")]
     version = StructField("album_version", StringType())
-    rows = rows.join(_albums_in_titles(rows), "song_id", "left").fillna("", "found_album")
+    found = _albums_in_titles(rows, settings.max_album_songs)
+    rows = rows.join(found, "song_id", "left").fillna("", "found_album")
     named = rows.mapInPandas(
         partial(_parse_batches, nameless=_nameless(settings)), StructType([*names, *kept, version])
     )
@@ -125,18 +127,23 @@ def _with_artists(songs: DataFrame, nameless: frozenset[str]) -> DataFrame:
     return songs.join(found, "song_id", "left").withColumns(values).drop("found")
 
 
-def _albums_in_titles(songs: DataFrame) -> DataFrame:
+def _albums_in_titles(songs: DataFrame, most_artists: int) -> DataFrame:
     """song_id and the `found_album` in the title, for songs whose title has an album of the corpus after it.
 
-    The album has another song that is by the same artist or has the title before it.
+    The album has another song that is by the same artist or has the title before it. One that is of more
+    artists ('Other Songs') may be anyone's.
     """
     titles = songs.where(F.col("title").rlike(_WITH_PARTS)).select("song_id", "artist", "title")
     titles = titles.mapInPandas(
         partial(_album_batches), "song_id string, place int, name string, beside string"
     )
-    albums = songs.select("album").distinct().withColumn("name", mapped(album_name, F.col("album")))
+    albums = songs.groupBy("album").agg(F.approx_count_distinct("artist").alias("artists"))
+    albums = albums.withColumn("name", mapped(album_name, F.col("album")))
     albums = albums.join(titles.select("name").distinct(), "name")
-    beside = mapped(names_beside_album, F.col("artist"), F.col("title"), kind="array<string>")
+    is_anyones = F.col("artists") > most_artists
+    texts = [F.when(~is_anyones, F.col(name)) for name in ("artist", "title")]
+    beside = mapped(names_beside_album, *texts, kind="array<string>")
+    beside = F.concat(beside, F.when(is_anyones, F.array(F.lit(_ANYONE))).otherwise(F.array()))
     known = songs.join(albums, "album").select("name", F.explode(beside).alias("beside")).distinct()
     found = titles.join(known, ["name", "beside"])
     return found.groupBy("song_id").agg(F.min_by("name", "place").alias("found_album"))
@@ -149,8 +156,7 @@ def _album_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             (song, place, album, beside)
             for song, artist, title in songs.itertuples(index=False)
             for place, (before, album) in enumerate(possible_albums(title))
-            for beside in (normalize_artist(artist), before)
-            if beside
+            for beside in {normalize_artist(artist), before, _ANYONE} - {""}
         ]
         yield pd.DataFrame(rows, columns=["song_id", "place", "name", "beside"])
 
