@@ -28,17 +28,16 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def slowly(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    for batch in batches:
-        for _ in range(1000):
-            yield batch
-            time.sleep(0.05)
-
-
 def test_an_interrupt_waits_until_spark_writes_no_more(
     spark: SparkSession, handlers: None, tmp_path: Path
 ) -> None:
     table = tmp_path / "table"
+
+    def slowly(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            for _ in range(1000):
+                yield batch
+                time.sleep(0.05)
 
     def interrupt_once_written() -> None:
         while not list(table.rglob("*.parquet")):

@@ -23,9 +23,9 @@ call="${0##*/} $*"
 case "$call" in
 python*' -V') echo "Python ${FAKE_VERSION:-3.12}.9" && exit ;;
 python*' -c import ensurepip, venv') exit ;;
-python*' -S - '*) exec REAL "$@" ;;
+python*' -S - '*) exec "REAL" "$@" ;;
 esac
-echo "$call" >>CALLS
+echo "$call" >>"CALLS"
 case "$call" in
 *' -m venv --clear '*)
   folder=${*: -1}
@@ -41,7 +41,7 @@ case "$call" in
   mkdir -p "${0%/bin/*}/ivy/jars"
   echo >"${0%/bin/*}/ivy/jars/a.jar"
   ;;
-*'/jobs/'*) exec REAL -c "${FAKE_SPARK:-}" ;;
+*'/jobs/'*) exec "REAL" -c "${FAKE_SPARK:-}" ;;
 esac
 """
 
