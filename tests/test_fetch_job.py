@@ -19,7 +19,7 @@ from fake_services import ENVIRONMENT, FakeServices, fake_services
 
 pytestmark = pytest.mark.slow
 
-CORPUS = ("demo.songs=80", "demo.parts=[songs]", "filter.required_ids=[]", "fetch.lastfm.per_second=200")
+CORPUS = ("demo.songs=200", "demo.parts=[songs]", "filter.required_ids=[]", "fetch.lastfm.per_second=200")
 
 
 def submit(folder: Path, *options: str, settings: list[str], keys: bool = True) -> tuple[int, str]:
