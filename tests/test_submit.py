@@ -55,7 +55,7 @@ class Machine:
     """A machine with a copy of the checkout, a few tools, and stubs in place of Python and Spark."""
 
     def __init__(self, folder: Path) -> None:
-        self.root, self.tools = folder / "checkout", folder / "bin"
+        self.root, self.tools = folder / "a checkout", folder / "bin"
         self.calls_file = folder / "calls.txt"
         for name in ("jobs", "conf", "docs"):
             shutil.copytree(ROOT / name, self.root / name)
