@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import DataFrame
 
 from conftest import ROOT
-from songmood.settings import load_settings
+from songmood.settings import Settings, load_settings
 from songmood.steps.dedupe.duplicates import iterate_duplicates, merge_groups
 from songmood.steps.dedupe.named import iterate_names
 from songmood.tables import FILTERED
@@ -254,7 +254,11 @@ def test_no_record_is_merged_into_that_of_another_case(groups: dict[str, str]) -
     ("most_artists", "album", "key"), [(3, "", "ironkettle"), (4, "other songs", "ironkettleothersongs")]
 )
 def test_an_album_of_many_artists_is_not_evidence(
-    table: Callable[..., DataFrame], most_artists: int, album: str, key: str
+    table: Callable[..., DataFrame],
+    make_settings: Callable[..., Settings],
+    most_artists: int,
+    album: str,
+    key: str,
 ) -> None:
     songs = table(
         FILTERED,
@@ -262,7 +266,6 @@ def test_an_album_of_many_artists_is_not_evidence(
         {"song_id": "e", "artist": "Eve Coast", "title": "Iron Kettle - Other Songs"},
         title="Slow Ferry",
     )
-    settings = load_settings(ROOT / "conf" / "base.yaml").dedupe
-    names = iterate_names(songs, settings.model_copy(update={"max_album_songs": most_artists})).collect()
+    names = iterate_names(songs, make_settings(f"dedupe.max_album_songs={most_artists}").dedupe).collect()
     assert {row.album for row in names if row.song_id != "e"} == {album}
     assert {row.key for row in names if row.song_id == "e"} == {key}

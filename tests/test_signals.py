@@ -20,7 +20,7 @@ from songmood.engine import signals
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """What this process does with signals, and what it logs, set back after the test."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in signals._SIGNALS}
     level = logging.getLogger().level
     yield
     logging.getLogger().setLevel(level)

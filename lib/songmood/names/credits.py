@@ -26,9 +26,7 @@ _MENTIONED = re.compile(
 
 def without_guests(text: str) -> tuple[str, list[str]]:
     """Folded text without its guest credits, and the guests; the whole text if nothing else is in it."""
-    if (
-        "feat" not in text and "ft" not in text
-    ):  # most texts, for which the pattern would take most of the time
+    if "feat" not in text and "ft" not in text:  # true of most texts, and the pattern takes long
         return text, []
     shorter = _GUESTS.sub(lambda match: f"{match['open'] or ''} ", text)
     if not _WORD.search(shorter):

@@ -199,11 +199,9 @@ def plain(text: str) -> str:
 
     '&' and a '+' between words become 'and'; acronyms are joined; stylized letters are replaced (p!nk).
     """
-    if not text.isalnum():
-        for pattern, letter in _SPELLED:
-            text = pattern.sub(letter, text)
-        if "." in text:
-            text = _ACRONYM.sub(lambda match: match[0].replace(".", ""), text)
-        text = _AND.sub(" and ", text)
+    for pattern, letter in _SPELLED:
+        text = pattern.sub(letter, text)
+    text = _ACRONYM.sub(lambda match: match[0].replace(".", ""), text)
+    text = _AND.sub(" and ", text)
     text = _NO_WORD.sub(" ", text)
     return _N_AS_AND.sub(" and ", " ".join(text.split()))

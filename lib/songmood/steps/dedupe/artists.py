@@ -13,7 +13,7 @@ from songmood.steps.dedupe.sides import Sides, ratios_of
 
 # The least similarities: of artists, of one artist among many credits, whose name has a least number of
 # letters, and of the words that two artists do not share.
-_LIKE_ARTIST, _LIKE_PERSON, _WHOLE_NAME, _LIKE_REST = 0.8, 0.88, 8, 0.6
+_LIKE_ARTIST, _LIKE_PERSON, _WHOLE_NAME, _LIKE_OTHER = 0.8, 0.88, 8, 0.6
 
 
 def artist_agreement(sides: Sides) -> npt.NDArray[Any]:
@@ -29,30 +29,31 @@ def artist_agreement(sides: Sides) -> npt.NDArray[Any]:
             ratios_of([*map(sound, joined_a)], [*map(sound, joined_b)]),
         ]
     )
-    for i in np.flatnonzero((similarities >= _LIKE_ARTIST) & ~same):
-        similarities[i] = min(similarities[i], _without_shared_words(artist_a[i], artist_b[i]))
+    similar = similarities >= _LIKE_ARTIST
+    for i in np.flatnonzero(similar & ~same):
+        similar[i] = _other_words_are_alike(artist_a[i], artist_b[i])
     shared = np.array(
         [_share(*names) for names in zip(*sides["people"], *sides["credits"], strict=True)], dtype=bool
     )
     in_album = _in_album(joined_a, sides, 1) | _in_album(joined_b, sides, 0)
-    degrees = np.select([same, shared | in_album, unknown, similarities >= _LIKE_ARTIST], [4, 3, 1, 2], 0)
+    degrees = np.select([same, shared | in_album, unknown, similar], [4, 3, 1, 2], 0)
     for i in np.flatnonzero(degrees == 0):
         if _share_nearly(*(side[i] for name in ("people", "credits") for side in sides[name])):
             degrees[i] = 2
     return degrees
 
 
-def _without_shared_words(artist_a: str, artist_b: str) -> float:
-    """The similarity of the words that two artists do not share, 'ann' and 'bo' of 'ann and the shores' and
-    'bo and the shores'; 1 where one of them has no such words, or where they are nearly the same.
+def _other_words_are_alike(artist_a: str, artist_b: str) -> bool:
+    """The words that two artists do not share are alike, if both have such words.
+
+    They are 'ann' and 'bo' of 'ann and the shores' and 'bo and the shores'.
     """
     words_a, words_b = artist_a.split(), artist_b.split()
-    rest_a = "".join(word for word in words_a if word not in words_b)
-    rest_b = "".join(word for word in words_b if word not in words_a)
-    if not rest_a or not rest_b or len(rest_a) + len(rest_b) == len(artist_a + artist_b):
-        return 1.0
-    likeness = max(fuzz.ratio(rest_a, rest_b), fuzz.ratio(sound(rest_a), sound(rest_b)))
-    return 1.0 if likeness >= 100 * _LIKE_REST else likeness / 100
+    other_a = "".join(word for word in words_a if word not in words_b)
+    other_b = "".join(word for word in words_b if word not in words_a)
+    if not other_a or not other_b:
+        return True
+    return max(fuzz.ratio(other_a, other_b), fuzz.ratio(sound(other_a), sound(other_b))) >= 100 * _LIKE_OTHER
 
 
 def _share(people_a: str, people_b: str, credits_a: str, credits_b: str) -> bool:

@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 
 from songmood.settings import DedupeSettings
 from songmood.steps.dedupe.compare import APART, compare_pairs, in_large_batches, may_be_one_song
@@ -114,11 +113,9 @@ def _blocks(name: Name, place: Place, ids: tuple[str, ...]) -> Iterator[tuple[st
 
 def candidate_pairs(named: DataFrame, settings: DedupeSettings) -> Candidates:
     """Pairs of records, of `named`, that share a block, are near each other in it, and are not APART."""
-    blocks = StructType().add("rule", "string").add("block", "long").add("place", "string")
-    records = StructType().add("names", "string").add("song_id", "string")
-    for field in NUMBER_FIELDS:
-        records = records.add(field, "double")
-    rows = named.mapInPandas(partial(_block_batches), StructType([*blocks.fields, *records.fields]))
+    blocks = "rule string, block long, place string, song_id string, names string"
+    numbers = ", ".join(f"{field} double" for field in NUMBER_FIELDS)
+    rows = named.mapInPandas(partial(_block_batches), f"{blocks}, {numbers}")
     observed = Observation("blocks")
     block = Window.partitionBy("block")
     size = F.count("*").over(block)
@@ -132,7 +129,7 @@ def candidate_pairs(named: DataFrame, settings: DedupeSettings) -> Candidates:
         .observe(observed, F.coalesce(left_out, F.lit(0)).alias("pairs"))
         .sortWithinPartitions("block", "place", "song_id")
     )
-    neighbors = ordered.select("exact", "block", *records.names).mapInPandas(
+    neighbors = ordered.select("exact", "block", "song_id", "names", *NUMBER_FIELDS).mapInPandas(
         partial(_pair_batches, settings=settings), "song_id_a string, song_id_b string"
     )
     pairs = compare_pairs(neighbors.distinct(), named, settings)

@@ -306,21 +306,20 @@ def _extended_titles(sides: Sides) -> Extended:
     short = np.where(is_longer, keys_b[places], keys_a[places])
     extended = Extended(np.zeros(len(more)), *np.zeros((2, len(more)), dtype=bool))
     for is_before in (True, False):  # a title before the name is the likelier reading
-        if is_before:
-            titles = [key[: len(title)] for key, title in zip(long, short, strict=True)]
-        else:
-            titles = [key[len(key) - len(title) :] for key, title in zip(long, short, strict=True)]
+        titles = [
+            key[: len(title)] if is_before else key[len(key) - len(title) :]
+            for key, title in zip(long, short, strict=True)
+        ]
         ratios = ratios_of(titles, short, least=_NEAR)
         for found in np.flatnonzero(ratios):
             i, title = places[found], titles[found]
-            rest = long[found].removeprefix(title) if is_before else long[found].removesuffix(title)
-            is_album = [_explains(name, rest) for name in (albums_a[i], albums_b[i])]
-            if extended.ratio[i] or not (
-                any(is_album) or any(_explains(name, rest) for name in (artists_a[i], artists_b[i]))
-            ):
+            if extended.ratio[i]:
                 continue
-            extended.ratio[i], extended.by_album[i] = ratios[found], any(is_album)
-            extended.numbers[i] = _NUMBERS.findall(title) == _NUMBERS.findall(short[found])
+            rest = long[found].removeprefix(title) if is_before else long[found].removesuffix(title)
+            by_album = _explains(albums_a[i], rest) or _explains(albums_b[i], rest)
+            if by_album or _explains(artists_a[i], rest) or _explains(artists_b[i], rest):
+                extended.ratio[i], extended.by_album[i] = ratios[found], by_album
+                extended.numbers[i] = _NUMBERS.findall(title) == _NUMBERS.findall(short[found])
     return extended
 
 

@@ -143,13 +143,13 @@ def parse_name(
     parts = _parts(credit)
     records = {album for album in albums if album}
     text = fold(title)
-    if credit and text.startswith(f"{credit} ") and _PLACE_AFTER_ARTIST.match(text, len(credit)):
+    if text.startswith(f"{credit} ") and _PLACE_AFTER_ARTIST.match(text, len(credit)):
         text = text[len(credit) :].lstrip(" -")
     text, cut = _without_place(text, track)
     text = without_commas(text)
     # the performer before a tight colon; the artist's field names the owner of the page
     while (prefix := _TIGHT_COLON.match(text)) and not _is_unspaced(text):
-        performer = prefix[1].removeprefix(f"{credit} - ") if credit else prefix[1]
+        performer = prefix[1].removeprefix(f"{credit} - ")
         who = normalize_artist(performer) or who
         people.add(who)
         parts |= _parts(performer)
