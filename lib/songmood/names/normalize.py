@@ -30,7 +30,10 @@ LONGEST_NAME = 500
 _JOINED = dict.fromkeys(map(ord, "'’‘ʼ´`′"), "") | {ord("_"): " "}
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _ACRONYM = re.compile(r"(?<!\w)(?:[^\W\d_]\.){1,}[^\W\d_]?(?!\w)")  # R.E.M., T.I
-_SPELLED = ((re.compile(r"(?<=[^\W_])\$|\$(?=[^\W_])"), "s"), (re.compile(r"(?<=[a-z])!(?=[a-z])"), "i"))
+_SPELLED = (
+    ("$", re.compile(r"(?<=[^\W_])\$|\$(?=[^\W_])"), "s"),
+    ("!", re.compile(r"(?<=[a-z])!(?=[a-z])"), "i"),
+)
 
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _LAST_DASH = re.compile(r"^(.*\S)\s+-\s+(.*)$")
@@ -108,8 +111,9 @@ def _title_once(text: str) -> str:
 
 def _artist_once(text: str) -> str:
     folded = fold(text)
-    name = plain(re.sub(r"^(.+), the$", r"\1", without_guests(folded)[0]))
-    return re.sub(r"^the (?=.)", "", name) or signs(folded)
+    alone = without_guests(folded)[0]
+    name = plain(alone.removesuffix(", the") or alone)
+    return name.removeprefix("the ") or signs(folded)
 
 
 def signs(text: str) -> str:
@@ -199,9 +203,12 @@ def plain(text: str) -> str:
 
     '&' and a '+' between words become 'and'; acronyms are joined; stylized letters are replaced (p!nk).
     """
-    for pattern, letter in _SPELLED:
-        text = pattern.sub(letter, text)
-    text = _ACRONYM.sub(lambda match: match[0].replace(".", ""), text)
-    text = _AND.sub(" and ", text)
-    text = _NO_WORD.sub(" ", text)
-    return _N_AS_AND.sub(" and ", " ".join(text.split()))
+    for sign, pattern, letter in _SPELLED:
+        if sign in text:
+            text = pattern.sub(letter, text)
+    if "." in text:
+        text = _ACRONYM.sub(lambda match: match[0].replace(".", ""), text)
+    if "&" in text or "+" in text:
+        text = _AND.sub(" and ", text)
+    text = " ".join(_NO_WORD.sub(" ", text).split())
+    return _N_AS_AND.sub(" and ", text) if " n " in text else text

@@ -161,8 +161,8 @@ def _packed(songs: pd.DataFrame) -> list[str]:
 
 
 def _unpacked(rows: pd.DataFrame) -> pd.DataFrame:
-    texts = np.array([text.split(_BETWEEN_TEXTS) for text in rows["names"]], dtype=object)
-    texts = texts.reshape(len(rows), len(TEXT_FIELDS))  # also of no rows
+    texts = np.array(_BETWEEN_TEXTS.join(rows["names"]).split(_BETWEEN_TEXTS), dtype=object)
+    texts = texts[: len(rows) * len(TEXT_FIELDS)].reshape(len(rows), len(TEXT_FIELDS))  # also of no rows
     return rows.drop(columns="names").assign(**dict(zip(TEXT_FIELDS, texts.T, strict=True)))
 
 

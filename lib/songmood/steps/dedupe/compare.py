@@ -335,24 +335,21 @@ def may_be_one_song(sides: Sides, near: npt.NDArray[Any]) -> npt.NDArray[Any]:
     different artists can only be one by their ids; such pairs count where `near`, because the weights of
     all other pairs are learned from them.
     """
+    same = _same_titles(sides) | (ratios_of(*sides["bag"], least=_SAME_WORDS) > 0)
     extended = _extended_titles(sides)
-    may = ~_differ(sides, extended)
-    left = only(sides, may)
-    same = _same_titles(left) | (ratios_of(*left["bag"], least=_SAME_WORDS) > 0)
-    alike = ~same & (
-        _subtitles(left)
-        | (ratios_of(*left["key"], least=_ALIKE) > 0)
-        | (ratios_of(*left["sound"], least=_ALIKE) > 0)
-        | (extended.ratio[may] > 0)
+    may = (
+        same
+        | _subtitles(sides)
+        | (ratios_of(*sides["key"], least=_ALIKE) > 0)
+        | (ratios_of(*sides["sound"], least=_ALIKE) > 0)
+        | (extended.ratio > 0)
     )
-    alike[alike] = artist_agreement(only(left, alike)) > 0
-    far = same & ~near[may]
-    same[far] = artist_agreement(only(left, far)) > 0
-    may[may] = same | alike
+    may[may] = ~_differ(only(sides, may), Extended(*(values[may] for values in extended)))
     places = _places(sides, extended)
-    one_track = ~may & _one_track(places)
-    one_track[one_track] = artist_agreement(only(sides, one_track)) > 0
-    return np.asarray(may | one_track | _nameless_track(sides, places))
+    of_one_artist = np.where(may, ~same | ~near, _one_track(places))
+    agree = artist_agreement(only(sides, of_one_artist)) > 0
+    may[of_one_artist] = agree
+    return np.asarray(may | _nameless_track(sides, places))
 
 
 def _same_titles(sides: Sides) -> npt.NDArray[Any]:

@@ -37,11 +37,12 @@ _NUMBER_OR_LENGTH = r"^[\d.,:]+( ?(ms|s|sec|m|min)\b[\d. ]*(s|sec)?)?$"
 
 
 def iterate_names(songs: DataFrame, settings: DedupeSettings) -> DataFrame:
-    """Songs as names to compare, by both of the following functions.
+    """Songs as names to compare, by the following functions.
 
     Their results are checkpoints, because what reads a frame four times would have four times its plan.
     """
-    return compared_names(songs_with_artists(songs, settings).checkpoint(), settings).checkpoint()
+    rows = songs_with_artists(songs, settings).checkpoint()
+    return compared_names(rows, names_in_titles(rows).checkpoint(), settings).checkpoint()
 
 
 def songs_with_artists(songs: DataFrame, settings: DedupeSettings) -> DataFrame:
@@ -58,18 +59,26 @@ def songs_with_artists(songs: DataFrame, settings: DedupeSettings) -> DataFrame:
     return _with_artists(rows, _nameless(settings))
 
 
-def compared_names(rows: DataFrame, settings: DedupeSettings) -> DataFrame:
-    """Names to compare, of `songs_with_artists`: song_id, the fields of Name, the other fields of sides.py.
+def names_in_titles(rows: DataFrame) -> DataFrame:
+    """Each name in a title that may be an album: song_id, place in the title, name, and a name beside it."""
+    titles = rows.where(F.col("title").rlike(_WITH_PARTS)).select("song_id", "artist", "title")
+    return titles.mapInPandas(
+        partial(_album_batches), "song_id string, place int, name string, beside string"
+    )
 
-    What stands after the title and is an album of the same artist, or of a song of that title, is the
-    song's album. `common_title` says whether several artists have a title of that name. `album` is '' if
-    more than `dedupe.max_album_songs` songs of one artist, or of as many artists, have it ('Other Songs' is
-    not an album). Texts are never null.
+
+def compared_names(rows: DataFrame, titles: DataFrame, settings: DedupeSettings) -> DataFrame:
+    """Names to compare, of the results of both functions above.
+
+    Columns: song_id, the fields of Name and the other fields of sides.py. What stands after the title and is
+    an album of the same artist, or of a song of that title, is the song's album. `common_title` says whether
+    several artists have a title of that name. `album` is '' if more than `dedupe.max_album_songs` songs of
+    one artist, or of as many artists, have it ('Other Songs' is not an album). Texts are never null.
     """
     names = [StructField(name, StringType()) for name in Name._fields]
     kept = [field for field in rows.schema.fields if field.name not in ("artist", "title")]
     version = StructField("album_version", StringType())
-    found = _albums_in_titles(rows, settings.max_album_songs)
+    found = _albums_in_titles(rows, titles, settings.max_album_songs)
     rows = rows.join(found, "song_id", "left").fillna("", "found_album")
     named = rows.mapInPandas(
         partial(_parse_batches, nameless=_nameless(settings)), StructType([*names, *kept, version])
@@ -127,16 +136,12 @@ def _with_artists(songs: DataFrame, nameless: frozenset[str]) -> DataFrame:
     return songs.join(found, "song_id", "left").withColumns(values).drop("found")
 
 
-def _albums_in_titles(songs: DataFrame, most_artists: int) -> DataFrame:
+def _albums_in_titles(songs: DataFrame, titles: DataFrame, most_artists: int) -> DataFrame:
     """song_id and the `found_album` in the title, for songs whose title has an album of the corpus after it.
 
     The album has another song that is by the same artist or has the title before it. One that is of more
     artists ('Other Songs') may be anyone's.
     """
-    titles = songs.where(F.col("title").rlike(_WITH_PARTS)).select("song_id", "artist", "title")
-    titles = titles.mapInPandas(
-        partial(_album_batches), "song_id string, place int, name string, beside string"
-    )
     albums = songs.groupBy("album").agg(F.approx_count_distinct("artist").alias("artists"))
     albums = albums.withColumn("name", mapped(album_name, F.col("album")))
     albums = albums.join(titles.select("name").distinct(), "name")
