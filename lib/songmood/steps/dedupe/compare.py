@@ -346,9 +346,8 @@ def may_be_one_song(sides: Sides, near: npt.NDArray[Any]) -> npt.NDArray[Any]:
     )
     may[may] = ~_differ(only(sides, may), Extended(*(values[may] for values in extended)))
     places = _places(sides, extended)
-    of_one_artist = np.where(may, ~same | ~near, _one_track(places))
-    agree = artist_agreement(only(sides, of_one_artist)) > 0
-    may[of_one_artist] = agree
+    if_artists_agree = np.where(may, ~same | ~near, _one_track(places))
+    may[if_artists_agree] = artist_agreement(only(sides, if_artists_agree)) > 0
     return np.asarray(may | _nameless_track(sides, places))
 
 

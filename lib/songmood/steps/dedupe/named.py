@@ -49,7 +49,7 @@ def songs_with_artists(songs: DataFrame, settings: DedupeSettings) -> DataFrame:
     """The fields of songs that are compared, where songs without an artist have one as far as possible.
 
     It is the first part of the title, between dashes, slashes and colons, that is the artist of another
-    song. `compared_names` reads it four times, so it is worth keeping.
+    song. The next two functions read it four times, so it is worth keeping.
     """
     rows = songs.select(
         "song_id", "artist", "title", "duration_s", F.col("year").cast("double").alias("year"),

@@ -76,13 +76,14 @@ _ARTICLE = re.compile(rf"^(?:{'|'.join(ARTICLES)}) (?=\S)")
 _LAST_ARTICLE = re.compile(r"^(.+), (the|a|an)$")
 
 # Spellings of one sound, which transliterations and listeners confuse; applied in this order.
-_LETTERS = (
-    *(("tch", "ch"), ("cz", "ch"), ("sch", "sh"), ("sz", "sh"), ("dzh", "z"), ("dj", "z"), ("zh", "z")),
-    *(("j", "z"), ("kh", "h"), ("gh", "h"), ("ph", "f"), ("th", "t"), ("ck", "k")),
-)
-_SOUNDS = str.maketrans({"q": "k", "w": "v", "x": "ks", "y": "i"})
-_SOFT_C, _HARD_C = re.compile("c(?=[eiy])"), re.compile("c(?!h)")
-_SILENT_H, _DOUBLED = re.compile("(?<![cs])h"), re.compile(r"(.)\1+")
+_SOUNDS = [
+    (re.compile(pattern), letter)
+    for pattern, letter in (
+        *(("tch|cz", "ch"), ("sch|sz", "sh"), ("dzh|dj|zh|j", "z"), ("kh|gh", "h"), ("ph", "f"), ("th", "t")),
+        *(("ck", "k"), ("c(?=[eiy])", "s"), ("c(?!h)", "k"), ("q", "k"), ("w", "v"), ("x", "ks"), ("y", "i")),
+        *(("(?<![cs])h", ""), (r"(.)\1+", r"\1")),
+    )
+]
 
 
 class Name(NamedTuple):
@@ -255,14 +256,9 @@ def squash(title: str) -> str:
 @lru_cache(maxsize=50_000)
 def sound(text: str) -> str:
     """A plain text roughly as it sounds: 'chaykovskiy' and 'tchaikovsky' become similar."""
-    for letters, letter in _LETTERS:
-        text = text.replace(letters, letter)
-    if "c" in text:
-        text = _HARD_C.sub("k", _SOFT_C.sub("s", text))
-    text = text.translate(_SOUNDS)
-    if "h" in text:
-        text = _SILENT_H.sub("", text)
-    return _DOUBLED.sub(r"\1", text)
+    for pattern, letter in _SOUNDS:
+        text = pattern.sub(letter, text)
+    return text
 
 
 def _is_unspaced(text: str) -> bool:
