@@ -23,8 +23,19 @@ class Ended(NamedTuple):
     err: str = ""
 
 
-def command(*options: str, settings: Iterable[str] = (), master: str = "local[2]") -> list[str]:
-    """The command line of a run with few resources."""
+# As in conftest: compiling takes longer than running on few rows.
+INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+
+
+def command(
+    *options: str, settings: Iterable[str] = (), master: str = "local[2]", compiled: bool = False
+) -> list[str]:
+    """The command line of a run with few resources, whose plans Spark compiles or interprets."""
+    conf = {
+        # executors compile as lightly as the driver: see conftest
+        "spark.executor.extraJavaOptions": LIGHT_JAVA,
+        **({} if compiled else INTERPRETED),
+    }
     return [
         str(ROOT / "spark-submit.sh"),
         *options,
@@ -34,8 +45,7 @@ def command(*options: str, settings: Iterable[str] = (), master: str = "local[2]
         "--",
         "--driver-memory",
         "2g",
-        "--conf",  # executors compile as lightly as the driver: see conftest
-        f"spark.executor.extraJavaOptions={LIGHT_JAVA}",
+        *(part for name, value in conf.items() for part in ("--conf", f"{name}={value}")),
     ]
 
 
@@ -54,11 +64,12 @@ def submit(
     *options: str,
     settings: Iterable[str] = (),
     master: str = "local[2]",
+    compiled: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> Ended:
     """A run through spark-submit.sh, in the working folder `folder`."""
     done = subprocess.run(
-        command(*options, settings=settings, master=master),
+        command(*options, settings=settings, master=master, compiled=compiled),
         cwd=folder,
         env=clean_environment(environment),
         capture_output=True,

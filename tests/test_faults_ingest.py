@@ -95,11 +95,14 @@ def read_part(spark: SparkSession, settings: Settings, corpus: str, part: str) -
         return Read(made.songs, made.rejects)
     if part == "lyrics":
         cleaned = clean_corpus_lyrics(spark, files, settings.ingest)
+        for frame in cleaned.shared:
+            frame.cache()
         return Read(cleaned.corpus_lyrics, cleaned.rejects)
     if part == "tags":
         tags = read_tags(spark, files, LIMIT * MB, MB)
+        tags.read.cache()
         return Read(tags.rows, tags.rejects)
-    records = read_audio_features(spark, files, LIMIT * MB)
+    records = read_audio_features(spark, files, LIMIT * MB).cache()
     return Read(records.where("problem IS NULL"), rejects([records]))
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from conftest import ROOT
+import runs
 from fake_services import ENVIRONMENT, FakeServices, fake_services
 
 pytestmark = pytest.mark.slow
@@ -23,27 +21,11 @@ CORPUS = ("demo.songs=200", "demo.parts=[songs]", "filter.required_ids=[]", "fet
 
 
 def submit(folder: Path, *options: str, settings: list[str], keys: bool = True) -> tuple[int, str]:
-    sets = [part for setting in [*CORPUS, *settings] for part in ("--set", setting)]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [
-            str(ROOT / "spark-submit.sh"),
-            *options,
-            "--master",
-            "local[2]",
-            *sets,
-            "--",
-            "--driver-memory",
-            "2g",
-        ],
-        cwd=folder,
-        env={**environment, **(ENVIRONMENT if keys else {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
+    """A run over songs without ids; its exit code, and what the terminal showed."""
+    ended = runs.submit(
+        folder, *options, settings=(*CORPUS, *settings), environment=ENVIRONMENT if keys else {}
     )
-    return done.returncode, done.stdout
+    return ended.code, ended.out + ended.err
 
 
 def manifest(folder: Path, run_id: str) -> dict[str, Any]:
@@ -75,7 +57,7 @@ def cache(folder: Path) -> Iterator[sqlite3.Connection]:
 
 def test_a_run_goes_on_where_its_budget_ended_and_asks_nothing_twice(folder: Path) -> None:
     with fake_services(hits=lambda words: [], transient_share=0.1) as fake:
-        first = ("all", "--until", "enrich", "--run-id", "first", "--max-requests", "25")
+        first = ("all", "--until", "fetch", "--run-id", "first", "--max-requests", "25")
         code, output = submit(folder, *first, settings=switched_on(fake))
         assert code == 0, output
         assert "25 requests were made" in output

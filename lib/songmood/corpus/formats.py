@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from songmood.corpus.files import CsvHeader, folder_columns
 from songmood.corpus.lines import parse_json
 from songmood.corpus.splitting import UNCLOSED_QUOTE
-from songmood.corpus.values import filled
+from songmood.corpus.values import filled, is_in
 
 WRONG_NUMBER_OF_COLUMNS = "wrong_number_of_columns"
 # The names of columns that may have lyrics; explicitLyrics is only a flag.
@@ -44,6 +44,7 @@ def csv_records(lines: DataFrame, header: CsvHeader, group: Group) -> DataFrame:
     schema = ", ".join([*(f"c{i} string" for i in range(len(header.columns))), f"{_BROKEN} string"])
     # Quotes are doubled: with Spark's default, a backslash, titles with quotes would be read wrong.
     options = {"sep": header.separator, "quote": '"', "escape": '"', "columnNameOfCorruptRecord": _BROKEN}
+    options["inputBufferSize"] = "16384"  # characters; by default each parser of each task takes 2 MB
     rows = lines.where(F.col("raw") != header.line).withColumn(
         "record", F.when(F.col("problem").isNull(), F.from_csv("raw", schema, options))
     )
@@ -78,7 +79,7 @@ def json_records(lines: DataFrame, group: Group) -> DataFrame:
     records = _records(rows, group, {name: name for name in group.fields}, F.coalesce(whole, pairs))
     # Spark reads NaN, which is not JSON, as the text "NaN", with its quotes
     not_a_number = ('"NaN"', '"Infinity"', '"-Infinity"')
-    return records.withColumns({n: F.when(~F.col(n).isin(*not_a_number), F.col(n)) for n in group.fields})
+    return records.withColumns({n: F.when(~is_in(F.col(n), not_a_number), F.col(n)) for n in group.fields})
 
 
 def parquet_records(rows: DataFrame, group: Group) -> DataFrame:

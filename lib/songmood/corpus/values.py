@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -57,6 +58,11 @@ def filled(text: Column) -> Column:
     return F.when(trimmed != "", trimmed)
 
 
+def is_in(text: Column, texts: Iterable[str]) -> Column:
+    """Whether a text is one of some texts without commas. Unlike `isin`, it needs a single literal."""
+    return F.find_in_set(text, F.lit(",".join(texts))) > 0
+
+
 def stripped(text: Column) -> Column:
     """A text without spaces of any kind at its ends, such as no-break spaces; null if it has nothing else."""
     last = F.substring(text, -1, 1)
@@ -71,7 +77,7 @@ def _trimmed(text: Column) -> Column:
 
     Unlike `stripped`, it names the text once. Spark computes an expression again wherever it is named.
     """
-    return F.call_function("btrim", text, F.lit(_SPACES))
+    return F.btrim(text, F.lit(_SPACES))
 
 
 def read_id(name: str) -> Column:
@@ -83,7 +89,7 @@ def read_id(name: str) -> Column:
     whole = F.regexp_extract(text, _WHOLE_NUMBER, 1)
     number = F.when(text.rlike(_EXPONENT), text.cast("decimal(38,6)"))
     digits = F.when(number == F.floor(number), number.cast("decimal(38,0)").cast("string"))
-    is_id = ~F.lower(text).isin(*NO_VALUE) & text.rlike(r"[\p{L}\p{N}]")
+    is_id = ~is_in(F.lower(text), NO_VALUE) & text.rlike(r"[\p{L}\p{N}]")
     return F.when(is_id, F.coalesce(filled(whole), digits, text))
 
 
@@ -102,7 +108,7 @@ def read_isrc(name: str) -> Column:
     """An ISRC without hyphens, of a text such as 'ISRC US-RC1-76-07839'; any other id in upper case."""
     signs = _trimmed(F.upper(F.regexp_replace(read_id(name), r"[\s-]", "")))
     isrc = F.regexp_replace(signs, _ISRC, "$1")
-    return F.when(~isrc.isin(*(text.upper() for text in NO_VALUE)), isrc)
+    return F.when(~is_in(F.lower(isrc), NO_VALUE), isrc)
 
 
 def read_number(name: str) -> Column:
@@ -163,7 +169,7 @@ def read_language(*names: str) -> Column:
     given = F.transform(F.array(*names), _without_region)
 
     def read(form: Column) -> Column:
-        is_language = ~form.isin(*NO_LANGUAGE) & ~form.rlike(r"^$|\d")
+        is_language = ~is_in(form, NO_LANGUAGE) & ~form.rlike(r"^$|\d")
         bare = F.translate(form, "áàâãäéèêíìóòôõöúùüñç", "aaaaaeeeiiooooouuunc")
         return F.when(is_language, F.coalesce(languages[bare], _nearest_language(bare), form))
 
@@ -176,13 +182,13 @@ def _without_region(text: Column) -> Column:
     The region or the alphabet follows the sign: fr-CA, pt_BR, English (US), Chinese, Mandarin.
     """
     lower = F.lower(F.regexp_replace(text, r"^[\s\[(]+", ""))
-    says_none = F.when(lower.isin(*NO_LANGUAGE), lower)
+    says_none = F.when(is_in(lower, NO_LANGUAGE), lower)
     return F.coalesce(says_none, _trimmed(F.regexp_extract(lower, r"^([^-_(\[\])/,;:@.]*)", 1)))
 
 
 def _nearest_language(form: Column) -> Column:
     """The one language whose name differs from a form by a letter, or by two that are swapped; else null."""
-    names = F.array(*map(F.lit, sorted({*LANGUAGE_CODES.values()})))
+    names = F.split(F.lit(",".join(sorted({*LANGUAGE_CODES.values()}))), ",")
 
     def letters(text: Column) -> Column:
         return F.array_sort(F.split(text, ""))
