@@ -37,7 +37,7 @@ BY_LINE = EncoderSettings(
     max_tokens=32,
     window_overlap=8,
     max_windows=2,
-    batch_size=8,
+    batch_tokens=64,
 )
 MOODS = ["happy", "sad"]
 NO_AUDIO: dict[str, Any] = dict.fromkeys(AUDIO_FEATURES)

@@ -1,25 +1,32 @@
+"""embed: each text is encoded once, whatever ends a run; and what is kept of damaged and odd inputs."""
+
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conftest import as_rows
 from songmood.encoder.files import encoder_id
+from songmood.encoder.kept import embeddings_key, fetch_embeddings
 from songmood.encoder.udf import spread
 from songmood.engine.errors import explain
 from songmood.engine.spark import ship
+from songmood.engine.step import Notes
 from songmood.settings import Settings
-from songmood.steps.embed import embed_lyrics
+from songmood.steps.embed import Embedded, embed_songs
 from songmood.tables import EMBEDDINGS, LYRICS
 from tiny_encoder import WIDTH, write_tiny_encoder
 
-MakeLyrics = Callable[[dict[str, str | None]], DataFrame]
+Texts = dict[str, str | None]
+Embed = Callable[[Texts], tuple[dict[str, dict[str, Any]], Notes]]
 
 
 @pytest.fixture(scope="module")
@@ -30,51 +37,180 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture
-def lyrics(table: Callable[..., DataFrame]) -> MakeLyrics:
+def lyrics(table: Callable[..., DataFrame]) -> Callable[[Texts], DataFrame]:
     """The table lyrics, from texts by song_id."""
     return lambda texts: table(
         LYRICS, *({"song_id": song_id, "lyrics": text} for song_id, text in texts.items()), source="files"
     )
 
 
-def test_a_row_for_each_song_with_words(lyrics: MakeLyrics, settings: Settings, folder: Path) -> None:
-    texts = {"a": "sun dance", "b": None, "c": "", "d": " \n", "e": "rain tears", "f": "sun dance"}
-    result = embed_lyrics(lyrics(texts), folder.name, encoder_id(folder), settings.encoder)
-    rows = {row["song_id"]: row for row in as_rows(result)}
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """The folder in which embeddings are kept; not there yet."""
+    return tmp_path / "my warehouse" / "kept" / "embeddings-0"
+
+
+@pytest.fixture
+def embed(lyrics: Callable[[Texts], DataFrame], settings: Settings, folder: Path, kept: Path) -> Embed:
+    """Embeds texts by song_id: the rows by song_id, and what is reported."""
+
+    def run(texts: Texts) -> tuple[dict[str, dict[str, Any]], Notes]:
+        found, notes = fetch_embeddings(lyrics(texts), folder.name, settings.encoder, f"file://{kept}")
+        return {row["song_id"]: row for row in as_rows(found)}, notes
+
+    return run
+
+
+def encoded(notes: Notes) -> int:
+    """The number of texts that were encoded."""
+    return int(notes.figures["encoded_texts"])
+
+
+MANY: Texts = {f"s{i:02}": "sun " * (i % 20 + 1) + "rain" for i in range(40)}  # 20 texts, each twice
+
+
+def test_a_row_for_each_song_with_words(embed: Embed) -> None:
+    blank: Texts = {"b": None, "c": "", "d": " \n"}
+    rows, notes = embed({"a": "sun dance", "e": "rain tears", "f": "sun dance", **blank})
     assert sorted(rows) == ["a", "e", "f"]
-    assert result.columns == EMBEDDINGS.column_names
     assert len(rows["a"]["embedding"]) == WIDTH
     assert np.linalg.norm(rows["e"]["embedding"]) == pytest.approx(1, abs=1e-5)
-    assert rows["a"]["embedding"] == pytest.approx(rows["f"]["embedding"], abs=1e-6)
+    assert rows["a"]["embedding"] == rows["f"]["embedding"]
     assert rows["a"]["text_hash"] == hashlib.sha256(b"sun dance").hexdigest()
-    assert {row["model_id"] for row in rows.values()} == {encoder_id(folder)}
+    assert encoded(notes) == 2  # sun dance once
 
 
-def test_order_and_partitions_change_nothing(lyrics: MakeLyrics, settings: Settings, folder: Path) -> None:
-    texts: dict[str, str | None] = {f"s{i}": "sun " * (i % 5 + 1) + "rain" for i in range(20)}
-    embedded = as_rows(embed_lyrics(lyrics(texts), folder.name, "m", settings.encoder))
-    shuffled = lyrics(dict(reversed(texts.items()))).repartition(5)
-    again = as_rows(embed_lyrics(shuffled, folder.name, "m", settings.encoder))
-    by_id = {row["song_id"]: row["embedding"] for row in again}
-    assert len(embedded) == len(by_id) == 20
-    for row in embedded:
-        assert row["embedding"] == pytest.approx(by_id[row["song_id"]], abs=1e-6)
+def test_the_step_makes_its_table(
+    spark: SparkSession, lyrics: Callable[[Texts], DataFrame], settings: Settings, folder: Path, kept: Path
+) -> None:
+    names: list[str] = []
+
+    def keep(name: str) -> str:
+        names.append(name)
+        return f"file://{kept}"
+
+    def run(texts: Texts) -> Embedded:
+        return embed_songs(spark, lyrics(texts), folder, settings.encoder, {"lyrics": len(texts)}, keep)
+
+    made = run({"a": "sun dance"})
+    assert set(made.embeddings.columns) == set(EMBEDDINGS.column_names)
+    assert [row["model_id"] for row in as_rows(made.embeddings)] == [encoder_id(folder)]
+    assert names == [embeddings_key(encoder_id(folder), settings.encoder)]
+    none = run({})
+    assert as_rows(none.embeddings) == []
+    assert none.embeddings.schema == EMBEDDINGS.schema
+    assert "no lyrics" in none.notes.warnings[0]
 
 
-def test_no_lyrics(lyrics: MakeLyrics, settings: Settings, folder: Path) -> None:
-    result = embed_lyrics(lyrics({}), folder.name, "m", settings.encoder)
-    assert result.collect() == []
-    assert [field.dataType for field in result.schema] == [c.type for c in EMBEDDINGS.columns]
+def test_order_and_partitions_change_nothing(embed: Embed, tmp_path: Path, kept: Path) -> None:
+    first, _ = embed(MANY)
+    kept.rename(tmp_path / "before")
+    again, notes = embed(dict(reversed(MANY.items())))
+    assert encoded(notes) == 20
+    assert len(first) == len(again) == 40
+    for song, row in first.items():
+        assert row["embedding"] == pytest.approx(again[song]["embedding"], abs=1e-6)
+
+
+# -- no text twice ---------------------------------------------------------------------------------
+
+
+def test_a_second_run_encodes_nothing_and_new_songs_cost_only_themselves(embed: Embed, kept: Path) -> None:
+    first, _ = embed(MANY)
+    files = set(kept.iterdir())
+    again, notes = embed(MANY)
+    assert encoded(notes) == 0
+    assert set(kept.iterdir()) == files
+    assert again == first
+    more, notes = embed({**MANY, "new": "river night", "old": "sun rain"})
+    assert encoded(notes) == 1
+    assert {song: more[song] for song in first} == first
+    assert {"new", "old"} < set(more)
+    fewer, notes = embed({"new": "river night"})
+    assert encoded(notes) == 0
+    assert fewer == {"new": more["new"]}
+
+
+def test_a_killed_run_loses_only_the_parts_that_it_was_at(embed: Embed, kept: Path) -> None:
+    """As after kill -9: some parts are complete, one is half written."""
+    first, _ = embed(MANY)
+    parts = sorted(kept.glob("*.parquet"))
+    assert len(parts) >= 4
+    lost = parts[0].rename(kept / ".0123.writing")
+    lost.write_bytes(lost.read_bytes()[:100])
+    texts_lost = 20 - sum(len(pd.read_parquet(path)) for path in parts[1:])
+    again, notes = embed(MANY)
+    assert encoded(notes) == texts_lost > 0
+    for song, row in first.items():
+        assert row["embedding"] == pytest.approx(again[song]["embedding"], abs=1e-6)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-30], lambda b: b[:40] + bytes([b[40] ^ 1]) + b[41:]])
+def test_a_damaged_part_is_encoded_again(embed: Embed, kept: Path, damage: Callable[[bytes], bytes]) -> None:
+    first, _ = embed(MANY)
+    part = min(kept.glob("*.parquet"))
+    texts = len(pd.read_parquet(part))
+    part.write_bytes(damage(part.read_bytes()))
+    again, notes = embed(MANY)
+    assert encoded(notes) == texts
+    assert "1 damaged file" in notes.warnings[0]
+    for song, row in first.items():
+        assert row["embedding"] == pytest.approx(again[song]["embedding"], abs=1e-6)
+
+
+def test_two_runs_at_once_may_both_encode_a_text(embed: Embed, kept: Path, tmp_path: Path) -> None:
+    embed({"a": "sun dance"})
+    (alone,) = kept.glob("*.parquet")
+    alone.rename(tmp_path / alone.name)
+    embed({"a": "sun dance", "b": "rain"})
+    (tmp_path / alone.name).rename(alone)  # the other run is done, too
+    rows, notes = embed({"a": "sun dance", "b": "rain"})
+    assert sorted(rows) == ["a", "b"]
+    assert encoded(notes) == 0
+
+
+def test_embeddings_have_a_folder_for_each_encoder_and_way_of_reading(
+    make_settings: Callable[..., Settings],
+) -> None:
+    def key(model_id: str, *settings: str) -> str:
+        return embeddings_key(model_id, make_settings(*settings).encoder)
+
+    assert key("m") == key("m", "encoder.batch_tokens=7", "encoder.model=elsewhere", "seed=2")
+    assert (
+        len({key("m"), key("n"), key("m", "encoder.read_by=window"), key("m", "encoder.max_windows=3")}) == 4
+    )
+
+
+# -- odd texts -------------------------------------------------------------------------------------
+
+ODD = {
+    "very long": ("sun rain " * 60_000, "cut_off"),
+    "one long line": ("dance" * 100_000, "no_known_word"),
+    "emoji": ("\U0001f600\U0001f3b5" * 20, "no_known_word"),
+    "null bytes": ("\0sun\0", None),
+    "marks": ("?!\n...", "no_known_word"),
+    "half": ("sun \U0001f600", None),
+    "usual": ("sun dance\nrain", None),
+}
+
+
+def test_odd_texts_are_named_and_spoil_no_other(embed: Embed) -> None:
+    rows, _ = embed({name: text for name, (text, _) in ODD.items()})
+    assert {name: row["problem"] for name, row in rows.items()} == {n: p for n, (_, p) in ODD.items()}
+    for row in rows.values():
+        assert np.linalg.norm(row["embedding"]) == pytest.approx(1, abs=1e-5)
+    alone, _ = embed({"usual": ODD["usual"][0]})
+    assert alone["usual"] == rows["usual"]
 
 
 def test_an_encoder_that_does_not_load_in_a_worker_is_named_in_one_line(
-    spark: SparkSession, lyrics: MakeLyrics, settings: Settings, tmp_path: Path
+    spark: SparkSession, lyrics: Callable[[Texts], DataFrame], settings: Settings, tmp_path: Path, kept: Path
 ) -> None:
     broken = write_tiny_encoder(tmp_path)
     (broken / "tokenizer.json").write_text("{")
     encoder = settings.encoder.model_copy(update={"model": "some/encoder"})
     with pytest.raises(Exception, match="does not load") as caught:
-        embed_lyrics(lyrics({"a": "sun"}), ship(spark, broken), "m", encoder).collect()
+        fetch_embeddings(lyrics({"a": "sun"}), ship(spark, broken), encoder, f"file://{kept}")
     message = explain(caught.value)
     assert message.startswith("the encoder some/encoder does not load")
     assert message.endswith("set encoder.model to another encoder")

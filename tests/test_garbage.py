@@ -73,6 +73,15 @@ def test_prune_keeps_the_published_run_and_the_newest(store: Store) -> None:
     assert prune_warehouse(store, keep_runs=1, now=LATER) == []
 
 
+def test_what_is_kept_between_runs_lives_as_long_as_a_kept_run_uses_it(store: Store) -> None:
+    for number, name in enumerate(("ids-old", "ids-new")):
+        store.write_text(f"kept/{name}/part", "x")
+        add_run(store, f"run-{number}", f"f{number}", changed=number, kept=[f"kept/{name}"])
+    assert "kept/ids-old" not in prune_warehouse(store, keep_runs=1)  # younger than a day
+    assert "kept/ids-old" in prune_warehouse(store, keep_runs=1, now=LATER)
+    assert store.folders("kept") == ["ids-new"]
+
+
 def replace_manifest(root: Path, **content: Any) -> None:
     (root / "runs/published/manifest.json").write_text(json.dumps({"tables": {}, "models": {}, **content}))
 

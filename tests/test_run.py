@@ -50,6 +50,13 @@ def test_a_run_writes_tables_models_files_and_publishes(start: Start, tmp_path: 
     assert {path.name for path in (warehouse / "runs" / "run-0").iterdir()} == {"manifest.json", "told.txt"}
 
 
+def test_what_a_step_keeps_is_named_by_each_run_that_uses_it(start: Start, tmp_path: Path) -> None:
+    first = start()
+    assert (tmp_path / "w" / "kept" / "ids-0123").is_dir()
+    reused = start()
+    assert [ended.manifest["kept"] for ended in (first, reused)] == [["kept/ids-0123"]] * 2
+
+
 def test_the_manifest_says_what_happened(start: Start) -> None:
     manifest = start().manifest
     count, square = manifest["steps"][:2]

@@ -82,7 +82,7 @@ def score(table: Callable[..., DataFrame], folder: Path) -> Score:
             folder_name=folder.name,
             moods=MOOD_NAMES,
             model_id=encoder_id(folder),
-            batch_size=2,
+            batch_tokens=32,
         )
 
     return run
@@ -130,7 +130,7 @@ def test_moods_without_happy_have_no_p_happy(table: Callable[..., DataFrame], fo
     tables = song_tables(table, ["audio"])
     moods = ["calm", "tense"]
     (row,) = score_by_model(
-        **tables, folder_name=folder.name, moods=moods, model_id="m", batch_size=2
+        **tables, folder_name=folder.name, moods=moods, model_id="m", batch_tokens=32
     ).collect()
     assert row.p_happy is None
     assert row.mood == "tense"
@@ -151,7 +151,7 @@ def test_the_step_scores_by_the_model_of_the_folder(
     settings: Settings,
 ) -> None:
     tables = song_tables(table, SONGS)
-    scored = score_songs(spark, **tables, mood_model=folder, settings=settings.encoder)
+    scored = score_songs(spark, **tables, mood_model=folder, settings=settings.encoder, keep=str)
     expected = {row["song_id"]: row["mood"] for row in as_rows(score(SONGS))}
     assert {row["song_id"]: row["mood"] for row in as_rows(scored.moods)} == expected
     assert scored.notes.warnings == ()
@@ -161,7 +161,7 @@ def test_without_a_model_the_table_is_empty_and_a_warning_says_so(
     spark: SparkSession, table: Callable[..., DataFrame], settings: Settings
 ) -> None:
     tables = song_tables(table, SONGS)
-    scored = score_songs(spark, **tables, mood_model=None, settings=settings.encoder)
+    scored = score_songs(spark, **tables, mood_model=None, settings=settings.encoder, keep=str)
     assert scored.moods.collect() == []
     assert scored.moods.columns == MOODS.column_names
     assert scored.notes.warnings == ("no model was trained, so songs get no mood",)

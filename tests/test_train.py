@@ -193,7 +193,7 @@ def test_the_final_model_is_made_again_with_the_test_songs(
     songs = take(mood_tables, settings).toPandas().set_index("song_id")
     songs = songs.loc[[row["song_id"] for row in tested]].reset_index()
     hidden = np.array([row["hidden"] for row in tested])
-    measured, refitted = (NeuralModel.load(path, batch_size=8) for path in (once.folder, trained.folder))
+    measured, refitted = (NeuralModel.load(path, batch_tokens=64) for path in (once.folder, trained.folder))
     np.testing.assert_allclose(measured.hidden(songs), hidden, atol=1e-4)
     assert not np.allclose(refitted.hidden(songs), hidden, atol=1e-2)
     cards = [(path / "README.md").read_text() for path in (once.folder, trained.folder)]
@@ -241,7 +241,7 @@ def test_model_folder(trained: TrainedModels, mood_tables: Tables, quick: Settin
     assert "modified_tbert" in card
     assert "| test | 12 | 8 |" in card
     songs = take(mood_tables, quick).toPandas()
-    model = NeuralModel.load(trained.folder, batch_size=8)
+    model = NeuralModel.load(trained.folder, batch_tokens=64)
     prediction = model.predict(songs)
     assert prediction.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert prediction.hidden.shape == (100, 8 + 2)  # and what the regressions say of each mood
@@ -259,7 +259,7 @@ def test_loading_never_unpickles(trained: TrainedModels, monkeypatch: pytest.Mon
     monkeypatch.setattr(pickle, "load", refuse)
     monkeypatch.setattr(pickle, "loads", refuse)
     monkeypatch.setattr(torch, "load", refuse)
-    NeuralModel.load(trained.folder, batch_size=8)
+    NeuralModel.load(trained.folder, batch_tokens=64)
 
 
 @pytest.mark.parametrize(

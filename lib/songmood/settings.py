@@ -237,7 +237,7 @@ class EncoderSettings(Section):
     max_tokens: Count
     window_overlap: Annotated[int, Field(ge=0)]
     max_windows: Count
-    batch_size: Annotated[Count, NO_EFFECT]
+    batch_tokens: Annotated[Count, NO_EFFECT]
 
 
 class TrainSettings(Section):

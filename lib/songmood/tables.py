@@ -372,6 +372,12 @@ EMBEDDINGS = Table(
         Column("embedding", FLOATS, "a vector of length 1; 384 numbers with the embedded encoder"),
         Column("text_hash", STRING, "SHA-256 of the lyrics, 64 hexadecimal digits"),
         Column("model_id", STRING, "the encoder: 16 hexadecimal digits of SHA-256 over its files"),
+        Column(
+            "problem",
+            STRING,
+            "cut_off where the text goes on after encoder.max_windows, no_known_word where the encoder knows "
+            "none of its word pieces, else null",
+        ),
     ),
 )
 _METRICS = {

@@ -38,7 +38,7 @@ def write_demo_corpus(spark: SparkSession, demo: DemoSettings, seed: int, folder
     UserError for a folder that holds anything else.
     """
     target = DemoFolder(folder)
-    code = code_fingerprint(write_demo_corpus, BY_VALUE)[:16]
+    code = code_fingerprint(__name__, BY_VALUE)[:16]
     settings = {"settings": demo.model_dump(mode="json"), "seed": seed}
     if _is_current(target, settings, code):
         return

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,12 +22,29 @@ from songmood.encoder.files import WEIGHTS, encoder_files
 from songmood.engine.errors import UserError, first_line
 from songmood.settings import EncoderSettings
 
+Vectors = np.ndarray[Any, np.dtype[np.float32]]
+CUT_OFF, NO_KNOWN_WORD = "cut_off", "no_known_word"  # problems of a reading
+
 
 class Window(NamedTuple):
     """A piece of a text that the encoder sees at once: the number of the text, and its token ids."""
 
     text: int
     token_ids: list[int]
+
+
+class Reading(NamedTuple):
+    """What an encoder read of texts: their embeddings, float32 (texts, width), in the order of the texts.
+
+    The problem of a text is CUT_OFF if only its beginning was read, NO_KNOWN_WORD if none of its word pieces
+    is in the vocabulary, else None. `word_pieces` are those that were encoded.
+    """
+
+    embeddings: Vectors
+    problems: list[str | None]
+    word_pieces: int
+    tokenizing_s: float
+    encoding_s: float
 
 
 class Encoder:
@@ -73,10 +91,16 @@ class Encoder:
 
     def windows(self, texts: Sequence[str]) -> list[Window]:
         """The windows of all texts, in order; every text has at least one."""
+        return self._windows(texts)[0]
+
+    def _windows(self, texts: Sequence[str]) -> tuple[list[Window], set[int]]:
+        """The windows of all texts, and the numbers of the texts that are not read to their end."""
         if not len(texts):
-            return []
+            return [], set()
         most = self.settings.max_windows * self.max_tokens  # of a text; each piece has at least one token
-        pieces = [(i, piece) for i, text in enumerate(texts) for piece in self._pieces(text)[:most]]
+        pieces_of_text = [self._pieces(text) for text in texts]
+        pieces = [(i, piece) for i, pieces in enumerate(pieces_of_text) for piece in pieces[:most]]
+        cut_off = {i for i, pieces in enumerate(pieces_of_text) if len(pieces) > most}
         cut = self.tokenizer(
             [piece for _, piece in pieces],
             truncation=True,
@@ -91,7 +115,9 @@ class Encoder:
             tokens_of_text[text] += len(ids)
             if tokens_of_text[text] <= most:
                 found.append(Window(text, list(ids)))
-        return found
+            else:
+                cut_off.add(text)
+        return found, cut_off
 
     def pad(self, token_ids: Sequence[Sequence[int]]) -> dict[str, Any]:
         """Tensors input_ids and attention_mask of windows, padded to the longest of them."""
@@ -127,23 +153,44 @@ class Encoder:
             pooled = windows.new_zeros((count, windows.shape[1])).index_add(0, texts, windows)
         return torch.nn.functional.normalize(pooled, dim=1)
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def embed(self, texts: Sequence[str]) -> Vectors:
         """The embedding of each text, float32 (texts, width), in the order given."""
-        windows = self.windows(texts)
+        return self.read(texts).embeddings
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        """The embedding of each text, and how the reading went."""
+        started = time.perf_counter()
+        windows, cut_off = self._windows(texts)
         # a repeated line is encoded once; sorted by length, batches need little padding
         distinct = sorted({tuple(window.token_ids) for window in windows}, key=lambda ids: (len(ids), ids))
-        vectors = torch.zeros((len(distinct), self.width))
+        tokenized = time.perf_counter()
+        vectors = self._encode(distinct)
+        place = {ids: i for i, ids in enumerate(distinct)}
+        places = [place[tuple(window.token_ids)] for window in windows]
+        text_of_window = torch.tensor([window.text for window in windows], dtype=torch.long)
+        joined = self.join_windows(vectors[places], text_of_window, len(texts))
+        unknown = set(self.tokenizer.all_special_ids)
+        known = {window.text for window in windows if not unknown.issuperset(window.token_ids)}
+        problems = dict.fromkeys(cut_off, CUT_OFF)
+        problems |= dict.fromkeys({window.text for window in windows} - known, NO_KNOWN_WORD)
+        return Reading(
+            np.asarray(joined.numpy(), dtype=np.float32),
+            [problems.get(i) for i in range(len(texts))],
+            sum(map(len, distinct)),
+            tokenized - started,
+            time.perf_counter() - tokenized,
+        )
+
+    def _encode(self, windows: Sequence[Sequence[int]]) -> Any:
+        """One vector for each window, (windows, width): a tensor. The windows are sorted by length."""
+        vectors = torch.zeros((len(windows), self.width))
         self.model.eval()
         with torch.inference_mode():
-            for start in range(0, len(distinct), self.settings.batch_size):
-                batch = self.pad(distinct[start : start + self.settings.batch_size])
+            for start, end in _batches([len(window) for window in windows], self.settings.batch_tokens):
+                batch = self.pad(windows[start:end])
                 pooled = self.read_windows(**{name: tensor.to(device()) for name, tensor in batch.items()})
-                vectors[start : start + len(pooled)] = pooled.cpu()
-            place = {ids: i for i, ids in enumerate(distinct)}
-            vectors = vectors[[place[tuple(window.token_ids)] for window in windows]]
-            text_of_window = torch.tensor([window.text for window in windows], dtype=torch.long)
-            embeddings = self.join_windows(vectors, text_of_window, len(texts)).numpy()
-        return np.asarray(embeddings, dtype=np.float32)
+                vectors[start:end] = pooled.cpu()
+        return vectors
 
     def layers(self) -> list[Any]:
         """The transformer's layers, lowest first. Raises UserError if they cannot be found."""
@@ -248,6 +295,18 @@ def _positions(model: Any) -> int:
             unused = 0 if module.padding_idx is None else module.padding_idx + 1
             return min(positions, int(module.num_embeddings) - unused)
     return positions
+
+
+def _batches(lengths: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Where batches begin and end: at most `most` tokens, padding included, but at least one text in each.
+
+    The lengths are sorted.
+    """
+    start = 0
+    for end in range(1, len(lengths) + 1):
+        if end == len(lengths) or (end + 1 - start) * lengths[end] > most:
+            yield start, end
+            start = end
 
 
 def _lines(text: str, max_words: int) -> list[str]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
@@ -55,7 +55,7 @@ class Fingerprints:
         sections = [section for _, section in pipeline.sections(step.function, settings)]
         shared = [name for name in writes if name in pipeline.tables and pipeline.tables[name].shared]
         parts = {
-            "code": code_fingerprint(step.function, pipeline.by_value),
+            "code": code_fingerprint(step.function.__module__, pipeline.by_value),
             "seed": settings.seed if "seed" in parameters else None,
             "sections": {type(section).__name__: with_effect(section) for section in sections},
             "schemas": {t: pipeline.tables[t].schema.jsonValue() for t in writes if t in pipeline.tables},
@@ -67,18 +67,18 @@ class Fingerprints:
         self._made_by.update(dict.fromkeys(writes, self._found[step.name]))
 
 
-def code_fingerprint(function: Callable[..., Any], by_value: Iterable[str] = ()) -> str:
-    """A hash of the meaning of a function's module, of the modules of its package that this one imports, and
+def code_fingerprint(module: str, by_value: Iterable[str] = (), with_versions: bool = True) -> str:
+    """A hash of the meaning of a module, of the modules of its package that it imports, and, `with_versions`,
     of the versions of the other packages that they import.
 
     `by_value` names modules that are left out, because what matters of them (settings, schemas) is a
     part of the fingerprint as a value. The engine is left out, too.
     """
-    top = function.__module__.partition(".")[0]
+    top = module.partition(".")[0]
     left_out = {top, *by_value}
     meanings: dict[str, str] = {}
     packages: set[str] = set()
-    waiting = [(function.__module__, _source_of_loaded(function.__module__))]
+    waiting = [(module, _source_of_loaded(module))]
     while waiting:
         name, source = waiting.pop()
         tree = ast.parse(source)
@@ -89,7 +89,7 @@ def code_fingerprint(function: Callable[..., Any], by_value: Iterable[str] = ())
                 packages.add(package)
             elif imported not in meanings and not _is_left_out(imported, left_out) and _spec(imported):
                 waiting.append((imported, _source(imported)))
-    versions = {name: _version(name) for name in sorted(packages)}
+    versions = {name: _version(name) for name in sorted(packages) if with_versions}
     text = json.dumps({"meanings": meanings, "versions": versions}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 
 from songmood.engine.alive import FILE, is_alive
-from songmood.engine.store import CHECKPOINTS, DAMAGED, MANIFEST, WRITING, Store
+from songmood.engine.store import CHECKPOINTS, DAMAGED, KEPT, MANIFEST, WRITING, Store
 
 # How long what no run names is kept: someone may be reading it.
 GRACE = timedelta(hours=24)
@@ -85,8 +85,8 @@ def _newest_first(store: Store) -> list[str]:
 
 
 def _places(store: Store) -> list[str]:
-    """The folders that tables and models are in."""
-    return [*(f"tables/{name}" for name in store.folders("tables")), "models"]
+    """The folders that tables, models and what is kept between runs are in."""
+    return [*(f"tables/{name}" for name in store.folders("tables")), "models", KEPT]
 
 
 def _inside(store: Store, folder: str) -> Iterator[str]:
@@ -117,7 +117,8 @@ def _used_by(store: Store, runs: Iterable[str]) -> set[str]:
     for run in runs:
         if manifest := store.manifest(run):
             used.update(manifest.fingerprints.values())
-            used.update(map(_fingerprint, [*manifest.tables.values(), *manifest.models.values()]))
+            paths = [*manifest.tables.values(), *manifest.models.values(), *manifest.kept]
+            used.update(map(_fingerprint, paths))
     return used
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_type_hints
@@ -28,7 +29,7 @@ from songmood.engine.memory import peak_memory
 from songmood.engine.pipeline import Pipeline
 from songmood.engine.settings import RootSettings
 from songmood.engine.step import Counts, Notes, Step
-from songmood.engine.store import CHECKPOINTS, MANIFEST, Store
+from songmood.engine.store import CHECKPOINTS, KEPT, MANIFEST, Store
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class StepRecord:
     rows_in: dict[str, int] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
 
@@ -69,6 +71,7 @@ class Run:
             "settings": settings.model_dump(mode="json"),
             "tables": {},
             "models": {},
+            "kept": [],
             "fingerprints": {},
             "files": [],
             "steps": [],
@@ -189,6 +192,7 @@ class Run:
         tables = {name: table["path"] for record in steps for name, table in record["tables"].items()}
         self.manifest["tables"] = tables
         self.manifest["models"] = {name: path for record in steps for name, path in record["models"].items()}
+        self.manifest["kept"] = [path for record in steps for path in record["kept"]]
 
     def _bind(
         self, function: Callable[..., Any], step: Step[..., Any], record: StepRecord, scratch: Path
@@ -204,6 +208,7 @@ class Run:
             "manifest": lambda: self.manifest,
             "tables": lambda: _Tables(self),
             "store": lambda: self.store,
+            "keep": lambda: partial(self._keep, record),
             "say": lambda: terminal.say,
             "counts": lambda: {
                 name: self._counts(name, record) for name in [*record.rows_in, *record.tables]
@@ -226,6 +231,12 @@ class Run:
             else:
                 bound[name] = special[name]()
         return bound
+
+    def _keep(self, record: StepRecord, name: str) -> str:
+        record.kept.append(f"{KEPT}/{name}")
+        self.manifest["kept"].append(f"{KEPT}/{name}")
+        self.save("running")  # before it is used: prune keeps what a run names
+        return f"{self.store.uri}/{KEPT}/{name}"
 
     def read(self, name: str) -> DataFrame:
         """A table as the steps so far left it."""

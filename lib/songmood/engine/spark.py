@@ -1,8 +1,9 @@
-"""The Spark session, and sending folders to executors."""
+"""The Spark session, sending folders to executors, and drawing samples."""
 
 from __future__ import annotations
 
 import atexit
+import math
 import re
 import shutil
 import signal
@@ -11,7 +12,8 @@ import threading
 import zipfile
 from pathlib import Path
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from songmood.engine.errors import UserError, explain
 
@@ -38,6 +40,19 @@ def keep_names(session: SparkSession) -> None:
     """
     for name in ("functions", "PythonUtils", "SparkSession", "org"):
         setattr(session._jvm, name, getattr(session._jvm, name))
+
+
+def sampled(frame: DataFrame, key: str, most: int, seed: int) -> DataFrame:
+    """At most `most` rows of a frame, drawn by a hash of their key and the seed, in the order of that hash.
+
+    Rows whose hash is too large for them to be drawn are left out first. Otherwise each partition would send
+    `most` rows, to one task or to the driver.
+    """
+    place = F.xxhash64(key, F.lit(seed))
+    rank = (place / 2.0**64 + 0.5) * F.col("_total")  # about the row's rank among all
+    total = frame.agg(F.count(F.lit(1)).alias("_total"))
+    likely = frame.crossJoin(F.broadcast(total)).where(rank <= most + 8 * math.sqrt(most) + 64)
+    return likely.drop("_total").orderBy(place, key).limit(most)
 
 
 def ship(spark: SparkSession, folder: Path) -> str:

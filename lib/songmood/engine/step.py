@@ -30,6 +30,8 @@ SPECIAL = {
     "manifest": "the run's manifest so far",
     "tables": "all tables of the run so far, by name; for steps that write none",
     "store": "the warehouse",
+    "keep": "a function from a name to the URI of a folder that outlives the run; it holds what is costly to "
+    "make, such as embeddings by text, and prune deletes it once no kept run has used it",
     "say": "a function that shows a line to the user",
     "counts": "in a review: what was counted of each table that the step read or wrote",
 }

@@ -4,6 +4,7 @@
       tables/<name>/<fingerprint>/      a complete table; anything under .writing/ is not yet one
       steps/<step>/<fingerprint>.json   what that step wrote: the proof that it is complete
       models/<name>-<fingerprint>/      fitted models: safetensors and JSON
+    kept/<name>-<fingerprint>/        what is costly to make and serves several runs: embeddings by text
       runs/<run_id>/                    manifest.json, report.html, and alive.json while it runs
       current.json                      the published run
 
@@ -35,6 +36,7 @@ from songmood.engine.table import Table
 
 WRITING, DAMAGED = ".writing", ".damaged"  # folders beside tables and models
 MANIFEST = "manifest.json"
+KEPT = "kept"
 CHECKPOINTS = ".checkpoints"  # in the folder of a run: what Spark keeps of a step until the step ends
 
 
@@ -72,6 +74,7 @@ class Manifest(BaseModel):
     state: str = "complete"
     tables: dict[str, str]
     models: dict[str, str]
+    kept: list[str] = []
     fingerprints: dict[str, str] = {}
 
 

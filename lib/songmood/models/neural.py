@@ -143,7 +143,7 @@ class NeuralModel:
             "widths": self.head.widths,
             "hidden_size": self.head.hidden_size,
             "temperature": self.temperature,
-            "encoder": self.encoder.settings.model_dump(mode="json", exclude={"model", "batch_size"}),
+            "encoder": self.encoder.settings.model_dump(mode="json", exclude={"model", "batch_tokens"}),
             "train": self.settings.model_copy(update=alone).model_dump(mode="json"),
             "seed": self.seed,
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
@@ -151,10 +151,10 @@ class NeuralModel:
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, batch_size: int) -> NeuralModel:
+    def load(cls, folder: Path, batch_tokens: int) -> NeuralModel:
         """The model of a folder. Nothing is unpickled. Raises UserError if the folder is damaged."""
         description = describe(folder)
-        reads = {**description["encoder"], "model": str(folder), "batch_size": batch_size}
+        reads = {**description["encoder"], "model": str(folder), "batch_tokens": batch_tokens}
         encoder = Encoder(folder, EncoderSettings.model_validate(reads))
         settings = TrainSettings.model_validate(description["train"])
         kind = NEURAL[description["model"]]

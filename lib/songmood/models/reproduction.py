@@ -54,7 +54,7 @@ def folder_of(songs: pd.DataFrame, settings: Settings, encoder: str) -> str:
     refitted, and has no interval yet.
     """
     train = settings.train.model_dump(mode="json", exclude=_NO_PART_OF_FOLDER)
-    code = code_fingerprint(Comparison, BY_VALUE)
+    code = code_fingerprint(Comparison.__module__, BY_VALUE)
     digest = hashlib.sha256(json.dumps([code, train, with_effect(settings.encoder), encoder]).encode())
     columns = [
         name for name in songs if name != "embedding"

@@ -29,18 +29,20 @@ def score_by_model(
     folder_name: str,
     moods: Sequence[str],
     model_id: str,
-    batch_size: int,
+    batch_tokens: int,
+    column: str = "embedding",
 ) -> DataFrame:
     """The table `moods`: a row for every song with lyrics or audio features.
 
-    The model's folder was shipped to executors under `folder_name`; `moods` are its moods, in its order.
+    The model's folder was shipped to executors under `folder_name`; `moods` are its moods, in its order. The
+    model takes `embeddings` from a column of the name `column`: see NeuralModel.
     p_happy is null if happy is not one of them, text_hash if the song has no lyrics. The seventh digit of a
     song's probabilities may depend on the songs in its batch.
     """
     songs = song_parts(deduped.select("song_id"), lyrics, embeddings, topics, audio_features)
-    hashed = songs.withColumn("text_hash", F.sha2("lyrics", 256))
+    hashed = songs.withColumnRenamed("embedding", column).withColumn("text_hash", F.sha2("lyrics", 256))
     # mapInPandas returns both arrays from one pass of the model; a UDF would run once for each of them
-    predicted = spread(hashed).mapInPandas(_predictor(folder_name, batch_size), _PREDICTED)
+    predicted = spread(hashed).mapInPandas(_predictor(folder_name, batch_tokens), _PREDICTED)
     names = F.array(*(F.lit(mood) for mood in moods))
     best = F.expr("int(array_position(probabilities, array_max(probabilities)))")
     p_happy = F.col("probabilities")[list(moods).index(HAPPY)] if HAPPY in moods else F.lit(None)
@@ -56,12 +58,12 @@ def score_by_model(
 
 
 def _predictor(
-    folder_name: str, batch_size: int
+    folder_name: str, batch_tokens: int
 ) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
     def predict(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         one_thread_in_workers()
         for songs in batches:
-            model = _load(SparkFiles.get(folder_name), batch_size)
+            model = _load(SparkFiles.get(folder_name), batch_tokens)
             probabilities, hidden = model.predict(songs)
             columns = {"probabilities": list(probabilities), "hidden": list(hidden)}
             yield songs[["song_id", "text_hash"]].assign(**columns)
@@ -70,5 +72,5 @@ def _predictor(
 
 
 @lru_cache(maxsize=2)  # worker processes are reused, but each task calls mapInPandas anew
-def _load(folder: str, batch_size: int) -> NeuralModel:
-    return NeuralModel.load(Path(folder), batch_size)
+def _load(folder: str, batch_tokens: int) -> NeuralModel:
+    return NeuralModel.load(Path(folder), batch_tokens)

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from songmood.audio import AUDIO_FEATURES
 from songmood.engine.errors import UserError
+from songmood.engine.spark import sampled
 from songmood.models.splits import PARTS, SPLITS, RareMoodError
 from songmood.names.normalize import normalized_artist
 from songmood.settings import TrainSettings
@@ -60,12 +61,9 @@ def training_songs(
     written = F.trim("artist")
     artist = F.coalesce(*(F.when(name != "", name) for name in (normalized_artist(F.col("artist")), written)))
     songs = labelled.select("song_id", "mood").join(deduped.select("song_id", "artist"), "song_id")
-    return (
-        song_parts(songs, lyrics, embeddings, topics, audio_features)
-        .orderBy(F.xxhash64("song_id", F.lit(seed)), "song_id")
-        .limit(settings.max_songs)
-        .withColumn("artist", F.coalesce(artist, "song_id"))
-    )
+    found = song_parts(songs, lyrics, embeddings, topics, audio_features)
+    drawn = sampled(found, "song_id", settings.max_songs, seed)
+    return drawn.withColumn("artist", F.coalesce(artist, "song_id"))
 
 
 def fetch_training_songs(songs: DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from songmood.engine.spark import sampled
 from songmood.report import duplicates, models, sources
 from songmood.settings import ReportSettings, Settings
 
@@ -56,7 +57,7 @@ def summarize(tables: Mapping[str, DataFrame], settings: Settings) -> dict[str, 
 
 def _draw_points(tables: Mapping[str, DataFrame], shown: ReportSettings, seed: int) -> DataFrame:
     points = tables["clusters"].select("song_id", "x", "y", "cluster")
-    drawn = points.orderBy(F.xxhash64("song_id", F.lit(seed)), "song_id").limit(shown.map_songs)
+    drawn = sampled(points, "song_id", shown.map_songs, seed)
     return drawn.join(tables["moods"].select("song_id", "mood"), "song_id", "left")
 
 
@@ -64,12 +65,8 @@ def _draw_seeds(recommendations: DataFrame, shown: ReportSettings, seed: int) ->
     """The recommendations of some songs, and these songs themselves with rank 0."""
     columns = ("seed_song_id", "rank", "song_id", "score", "lexical_score", "reason")
     recommended = recommendations.where(F.col("rank") <= shown.recommendations).select(*columns)
-    seeds = (
-        recommended.where(F.col("rank") == 1)
-        .select("seed_song_id")
-        .orderBy(F.xxhash64("seed_song_id", F.lit(seed)), "seed_song_id")
-        .limit(shown.seed_songs)
-    )
+    candidates = recommended.where(F.col("rank") == 1).select("seed_song_id")
+    seeds = sampled(candidates, "seed_song_id", shown.seed_songs, seed)
     themselves = seeds.select("seed_song_id", F.lit(0).alias("rank"), F.col("seed_song_id").alias("song_id"))
     found = recommended.join(F.broadcast(seeds), "seed_song_id", "left_semi")
     return found.unionByName(themselves, allowMissingColumns=True)

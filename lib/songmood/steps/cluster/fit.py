@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from songmood.engine.spark import sampled
 from songmood.projection import NeighborGraph
 from songmood.settings import ClusterSettings
 from songmood.steps.cluster.assign import Candidate, Clustering
@@ -23,8 +23,7 @@ def fit_clusters(features: DataFrame, settings: ClusterSettings, seed: int) -> C
     k is the candidate with the largest silhouette (the smaller of equals); distortion is K-Means'
     inertia. Candidates that leave fewer than `min_cluster_songs` songs for each cluster are not tried.
     """
-    order = F.xxhash64("song_id", F.lit(seed)), F.col("song_id")
-    sample = features.orderBy(*order).limit(settings.fit_songs).toPandas()
+    sample = sampled(features, "song_id", settings.fit_songs, seed).toPandas()
     sample = sample.sort_values("song_id", ignore_index=True)
     if sample.empty:
         return _without_songs(settings)

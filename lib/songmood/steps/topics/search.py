@@ -6,6 +6,7 @@ from gensim.corpora import Dictionary
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from songmood.engine.spark import sampled
 from songmood.settings import TopicsSettings
 from songmood.steps.topics.candidates import check_models, fit_candidates
 from songmood.steps.topics.coherence import COHERENCE_TERMS, score_candidates
@@ -50,7 +51,7 @@ def fit_topics(tokens: DataFrame, embeddings: DataFrame, settings: TopicsSetting
 def fetch_sample(tokens: DataFrame, embeddings: DataFrame | None, songs: int, seed: int) -> list[Song]:
     """At most `songs` songs with words, in an order that depends on song_id and seed alone."""
     place = F.xxhash64("song_id", F.lit(seed))
-    chosen = tokens.where(F.size("tokens") > 0).orderBy(place, "song_id").limit(songs)
+    chosen = sampled(tokens.where(F.size("tokens") > 0), "song_id", songs, seed)
     rows = with_embeddings(chosen, embeddings).withColumn("place", place).collect()
     ordered = sorted(rows, key=lambda row: (row.place, row.song_id))
     return [Song(row.song_id, row.tokens, row.embedding) for row in ordered]

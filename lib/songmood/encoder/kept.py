@@ -1,0 +1,176 @@
+"""Embeddings that are kept by text, so that no text is encoded twice, in one run or in many.
+
+    KEPT/<SHA-256 of the file>.parquet    the embeddings of up to a few hundred texts
+
+A task encodes a part of the texts and then writes it as one file. A file has its name once it is complete, so
+whatever ends a run costs no more than the parts that its tasks were at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+from pyspark import SparkFiles
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from songmood.encoder.udf import is_text
+from songmood.engine.fingerprint import code_fingerprint
+from songmood.engine.settings import with_effect
+from songmood.engine.step import Notes
+from songmood.engine.store import open_filesystem
+from songmood.settings import BY_VALUE, EncoderSettings
+
+_PART = 500  # texts: about half a minute of a core
+_EMBEDDINGS = "text_hash string, embedding array<float>, problem string"
+_WORK = ["texts", "word_pieces", "tokenize", "encode", "write"]  # the last three in seconds
+_DONE = ", ".join(f"{name} double" for name in _WORK)
+_FILE = pa.schema(
+    [("text_hash", pa.string()), ("embedding", pa.list_(pa.float32())), ("problem", pa.string())]
+)
+
+
+def embeddings_key(model_id: str, settings: EncoderSettings) -> str:
+    """The name of the folder of embeddings by one encoder, in one way of reading, by the same code.
+
+    Versions of packages are not a part of it: their embeddings of a text agree to the fifth digit.
+    """
+    code = code_fingerprint("songmood.encoder.encoder", BY_VALUE, with_versions=False)
+    text = json.dumps([model_id, with_effect(settings), code], sort_keys=True, default=str)
+    return f"embeddings-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def fetch_embeddings(
+    lyrics: DataFrame, folder_name: str, settings: EncoderSettings, kept: str
+) -> tuple[DataFrame, Notes]:
+    """The embedding of each song's lyrics, and what to report of the work.
+
+    Takes the table `lyrics` and returns song_id, text_hash, embedding and problem, as in the table
+    `embeddings`; songs with blank lyrics have no row. A text is encoded once, and not at all if its embedding
+    is in the folder `kept`, a URI. The encoder's folder was
+    shipped to executors under `folder_name`. The seventh digit of an embedding may depend on the texts that
+    share its batch.
+    """
+    filled = lyrics.where(is_text(F.col("lyrics")))
+    hashed = filled.select("song_id", F.sha2("lyrics", 256).alias("text_hash"), "lyrics")
+    texts = hashed.select("text_hash", "lyrics").dropDuplicates(["text_hash"])
+    damaged = _delete_damaged(lyrics.sparkSession, kept)
+    missing = texts.join(_read(lyrics, kept), "text_hash", "left_anti")
+    started = time.perf_counter()
+    count = missing.count()
+    figures: dict[str, Any] = {"encoded_texts": count}
+    if count:
+        done = _in_parts(missing, count).mapInPandas(partial(_encode, folder_name, settings, kept), _DONE)
+        sums = done.groupBy().sum().collect()[0]
+        work = {name: sums[f"sum({name})"] for name in _WORK}
+        seconds = time.perf_counter() - started
+        figures |= {
+            "word_pieces": int(work["word_pieces"]),
+            "texts_per_second": round(count / seconds, 2),
+            "core_seconds": {name: round(work[name], 1) for name in ("tokenize", "encode", "write")},
+        }
+    warning = f"{damaged} damaged files of embeddings were deleted, and their texts are encoded again"
+    embeddings = hashed.select("song_id", "text_hash").join(_read(lyrics, kept), "text_hash")
+    return embeddings, Notes((warning,) if damaged else (), figures)
+
+
+def _in_parts(texts: DataFrame, count: int) -> DataFrame:
+    """Texts in partitions, each the work of a task: four or more for each core, if there are enough texts.
+
+    By a hash of their own: rows that a join has just shuffled would stay where they are, and adaptive
+    execution then puts a small table into one partition. In a part texts are in a fixed order, because rows
+    come from executors in any order.
+    """
+    cores = texts.sparkSession.sparkContext.defaultParallelism
+    parts = max(min(4 * cores, count), -(-count // _PART))
+    return texts.repartition(parts, F.xxhash64("text_hash")).sortWithinPartitions("text_hash")
+
+
+def _encode(
+    folder_name: str, settings: EncoderSettings, kept: str, batches: Iterable[pd.DataFrame]
+) -> Iterator[pd.DataFrame]:
+    """Encode a task's texts, and write their embeddings as one file."""
+    texts = pd.concat([*batches, pd.DataFrame(columns=["text_hash", "lyrics"])])
+    if len(texts):
+        read = _encoder(SparkFiles.get(folder_name), settings).read([str(text) for text in texts["lyrics"]])
+        started = time.perf_counter()
+        columns = [pa.array(texts["text_hash"]), list(read.embeddings), read.problems]
+        _write(kept, pa.table(dict(zip(_FILE.names, columns, strict=True)), schema=_FILE))
+        seconds = (read.tokenizing_s, read.encoding_s, time.perf_counter() - started)
+        yield pd.DataFrame([(len(texts), read.word_pieces, *seconds)], columns=_WORK)
+
+
+@lru_cache(maxsize=2)  # worker processes are reused, but each task calls mapInPandas anew
+def _encoder(folder: str, settings: EncoderSettings) -> Any:
+    from songmood.encoder.encoder import load_encoder, one_thread_in_workers
+
+    one_thread_in_workers()
+    return load_encoder(Path(folder), settings)
+
+
+# -- files ---------------------------------------------------------------------------------------------------
+
+
+def _write(kept: str, table: pa.Table) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    content = sink.getvalue()
+    filesystem, folder = open_filesystem(kept)
+    temporary = f"{folder}/.{uuid.uuid4().hex}.writing"
+    filesystem.create_dir(folder, recursive=True)
+    try:
+        with filesystem.open_output_stream(temporary) as stream:
+            stream.write(content)
+        filesystem.move(temporary, f"{folder}/{hashlib.sha256(content).hexdigest()}.parquet")
+    except OSError:
+        if filesystem.get_file_info(temporary).type != fs.FileType.NotFound:
+            filesystem.delete_file(temporary)
+        raise
+
+
+def _read(beside: DataFrame, kept: str) -> DataFrame:
+    spark = beside.sparkSession
+    if not _parts(kept):
+        return spark.createDataFrame([], _EMBEDDINGS)
+    # two runs at a time may both have encoded a text
+    return spark.read.schema(_EMBEDDINGS).parquet(kept).dropDuplicates(["text_hash"])
+
+
+def _parts(kept: str) -> list[str]:
+    filesystem, folder = open_filesystem(kept)
+    found = filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True))
+    return sorted(info.path for info in found if info.base_name.endswith(".parquet"))
+
+
+def _delete_damaged(spark: SparkSession, kept: str) -> int:
+    """Delete the files whose content is not what their name says, and say how many there were."""
+    parts = _parts(kept)
+    if not parts:
+        return 0
+    context = spark.sparkContext
+    paths = context.parallelize(parts, min(len(parts), 4 * context.defaultParallelism))
+    damaged = paths.filter(partial(_is_damaged, kept)).collect()
+    filesystem, _ = open_filesystem(kept)
+    for path in damaged:
+        filesystem.delete_file(path)
+    return len(damaged)
+
+
+def _is_damaged(kept: str, path: str) -> bool:
+    filesystem, _ = open_filesystem(kept)
+    try:
+        with filesystem.open_input_file(path) as file:
+            return hashlib.sha256(file.read()).hexdigest() not in path
+    except OSError:  # a bad sector
+        return True
