@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 
 from conftest import ROOT
 from songmood.report import READS, duplicates, fetch_summaries, render_report
+from songmood.report.models import coverage_points
 from songmood.settings import Settings, load_settings
 from songmood.tables import TABLES
 
@@ -586,6 +587,21 @@ def test_models_have_confusion_matrices_and_calibration(page: str) -> None:
     assert figure["data"][1]["y"] == [0.5]
 
 
+def test_accuracy_against_coverage_starts_with_the_surest_songs() -> None:
+    rows = [
+        *(("happy", "happy", 9, 4, 3.8), ("sad", "happy", 9, 1, 0.9)),
+        *(("sad", "sad", 5, 3, 1.6), ("happy", "sad", 5, 2, 1.1)),
+    ]
+    predictions = pd.DataFrame(rows, columns=["mood", "predicted", "bin", "songs", "confidence"])
+    predictions = predictions.assign(model="m")
+    points = coverage_points(predictions, "m").to_dict("records")
+    assert points == [
+        {"coverage": 0.5, "accuracy": pytest.approx(0.8), "threshold": 0.9},
+        {"coverage": 1.0, "accuracy": pytest.approx(0.7), "threshold": 0.5},
+    ]
+    assert coverage_points(predictions, "another").empty
+
+
 def test_labels_under_other_thresholds_are_counted(page: str) -> None:
     assert rows_of(part_of(page, "Labels under other thresholds")) == [
         "k epsilon 0.0 epsilon 0.05 epsilon 0.1 epsilon 0.2 epsilon 0.3",
@@ -647,13 +663,14 @@ def test_figures_have_their_names_and_data(page: str) -> None:
     assert titles == [
         "histogram of the similarities of pairs",
         "reliability diagram of the final model",
+        "accuracy against coverage of the final model",
         "training and validation loss of modified tbert, adamw",
         "map of songs colored by mood",
         "map of songs colored by cluster",
         "silhouette by number of clusters",
         "distortion by number of clusters",
     ]
-    _, _, curve, by_mood, by_cluster, silhouette, _ = figures(page)
+    _, _, _, curve, by_mood, by_cluster, silhouette, _ = figures(page)
     assert [trace["name"] for trace in curve["data"]] == ["train", "validation"]
     assert [trace["name"] for trace in by_mood["data"]][-2:] == ["happy", "sad"]
     for figure in (by_mood, by_cluster):

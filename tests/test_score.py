@@ -19,8 +19,9 @@ from songmood.catalog import NEURAL
 from songmood.encoder.encoder import Encoder
 from songmood.encoder.files import encoder_id
 from songmood.engine.spark import ship
+from songmood.models.files import describe, learned_from
 from songmood.models.neural import NeuralModel
-from songmood.models.scoring import score_by_model
+from songmood.models.scoring import ShippedModel, score_by_model
 from songmood.settings import Settings, load_settings
 from songmood.steps.score import score_songs
 from songmood.tables import AUDIO, DEDUPED, EMBEDDINGS, LYRICS, MOODS, TOPICS
@@ -44,7 +45,13 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
     settings = load_settings(ROOT / "conf" / "base.yaml", [], quick)
     encoder = Encoder(write_tiny_encoder(tmp_path_factory.mktemp("tiny_score")), settings.encoder)
     n = 40
-    songs = pd.DataFrame({"mood": [0, 1] * n, "lyrics": ["sun dance smile", "rain tears cold"] * n})
+    songs = pd.DataFrame(
+        {
+            "song_id": ["both", "text"] * n,
+            "mood": [0, 1] * n,
+            "lyrics": ["sun dance smile", "rain tears cold"] * n,
+        }
+    )
     songs["embedding"] = [HAPPY_VECTOR, SAD_VECTOR] * n
     songs["topic_weights"] = [[0.9, 0.1], [0.1, 0.9]] * n
     songs = songs.assign(**{name: np.linspace(0, 1, 2 * n) for name in AUDIO_FEATURES})
@@ -75,15 +82,17 @@ def song_tables(
 
 @pytest.fixture(scope="module")
 def score(table: Callable[..., DataFrame], folder: Path) -> Score:
-    def run(songs: list[str], partitions: int = 1) -> DataFrame:
+    def run(songs: list[str], partitions: int = 1, min_probability: float = 0, **model: Any) -> DataFrame:
         tables = song_tables(table, songs, partitions)
-        return score_by_model(
-            **tables,
+        shipped = ShippedModel(
             folder_name=folder.name,
-            moods=MOOD_NAMES,
             model_id=encoder_id(folder),
+            moods=MOOD_NAMES,
+            parts=describe(folder)["widths"],
+            learned=learned_from(folder),
             batch_tokens=32,
         )
+        return score_by_model(**tables, model=shipped._replace(**model), min_probability=min_probability)
 
     return run
 
@@ -94,16 +103,38 @@ def test_a_row_for_every_song_with_lyrics_or_audio(score: Score, folder: Path) -
     assert frame.columns == MOODS.column_names
     assert sorted(rows) == ["audio", "blank", "both", "nan", "text"]
     moods = {song: row["mood"] for song, row in rows.items()}
-    assert moods.pop("nan") in MOOD_NAMES  # nothing is known of the song: either mood will do
-    assert moods == {"both": "happy", "text": "sad", "audio": "sad", "blank": "happy"}
+    assert moods == {"both": "happy", "text": "sad", "audio": "sad", "blank": "happy", "nan": None}
+    assert {song: row["no_mood"] for song, row in rows.items() if row["no_mood"]} == {"nan": "no_basis"}
+    basis = {"both": "both", "text": "lyrics", "audio": "audio", "blank": "audio", "nan": None}
+    assert {song: row["basis"] for song, row in rows.items()} == basis
+    assert {song for song, row in rows.items() if row["learned"]} == {"both", "text"}
     for row in rows.values():
         assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
         assert row["p_happy"] == row["probabilities"]["happy"]
-        assert row["mood"] == max(row["probabilities"], key=row["probabilities"].get)
+        assert row["mood"] in (max(row["probabilities"], key=row["probabilities"].get), None)
         assert row["model_id"] == encoder_id(folder)
         assert np.isfinite(row["hidden"]).all()
     assert rows["text"]["text_hash"] == hashlib.sha256(b"rain tears cold").hexdigest()
     assert rows["audio"]["text_hash"] is None
+
+
+def test_a_song_below_the_least_probability_gets_no_mood_and_a_reason(score: Score) -> None:
+    rows = {row["song_id"]: row for row in as_rows(score(SONGS))}
+    highest = {song: max(row["probabilities"].values()) for song, row in rows.items() if row["mood"]}
+    least = sorted(highest.values())[1] + 1e-4
+    some = {row["song_id"]: row for row in as_rows(score(SONGS, min_probability=least))}
+    assert some.keys() == rows.keys()
+    for song, probability in highest.items():
+        expected = (rows[song]["mood"], None) if probability >= least else (None, "low_probability")
+        assert (some[song]["mood"], some[song]["no_mood"]) == expected
+        assert some[song]["p_happy"] == pytest.approx(rows[song]["p_happy"], abs=1e-6)
+
+
+def test_a_mood_rests_on_what_the_model_reads(score: Score) -> None:
+    rows = {row["song_id"]: row for row in as_rows(score(SONGS, parts=["lyrics", "topics"]))}
+    basis = {"both": "lyrics", "text": "lyrics", "audio": None, "blank": None, "nan": None}
+    assert {song: row["basis"] for song, row in rows.items()} == basis
+    assert rows["audio"]["no_mood"] == "no_basis"
 
 
 def test_scores_equal_those_of_the_model(score: Score, folder: Path) -> None:
@@ -126,12 +157,8 @@ def test_order_and_partitions_change_nothing(score: Score) -> None:
         assert left["hidden"] == pytest.approx(right["hidden"], abs=1e-5)
 
 
-def test_moods_without_happy_have_no_p_happy(table: Callable[..., DataFrame], folder: Path) -> None:
-    tables = song_tables(table, ["audio"])
-    moods = ["calm", "tense"]
-    (row,) = score_by_model(
-        **tables, folder_name=folder.name, moods=moods, model_id="m", batch_tokens=32
-    ).collect()
+def test_moods_without_happy_have_no_p_happy(score: Score) -> None:
+    (row,) = score(["audio"], moods=["calm", "tense"]).collect()
     assert row.p_happy is None
     assert row.mood == "tense"
     assert set(row.probabilities) == {"calm", "tense"}
@@ -151,7 +178,14 @@ def test_the_step_scores_by_the_model_of_the_folder(
     settings: Settings,
 ) -> None:
     tables = song_tables(table, SONGS)
-    scored = score_songs(spark, **tables, mood_model=folder, settings=settings.encoder, keep=str)
+    scored = score_songs(
+        spark,
+        **tables,
+        mood_model=folder,
+        settings=settings.score,
+        encoder_settings=settings.encoder,
+        keep=str,
+    )
     expected = {row["song_id"]: row["mood"] for row in as_rows(score(SONGS))}
     assert {row["song_id"]: row["mood"] for row in as_rows(scored.moods)} == expected
     assert scored.notes.warnings == ()
@@ -161,7 +195,40 @@ def test_without_a_model_the_table_is_empty_and_a_warning_says_so(
     spark: SparkSession, table: Callable[..., DataFrame], settings: Settings
 ) -> None:
     tables = song_tables(table, SONGS)
-    scored = score_songs(spark, **tables, mood_model=None, settings=settings.encoder, keep=str)
+    scored = score_songs(
+        spark, **tables, mood_model=None, settings=settings.score, encoder_settings=settings.encoder, keep=str
+    )
     assert scored.moods.collect() == []
     assert scored.moods.columns == MOODS.column_names
     assert scored.notes.warnings == ("no model was trained, so songs get no mood",)
+
+
+def test_a_model_with_a_tuned_encoder_encodes_each_text_once(
+    spark: SparkSession,
+    table: Callable[..., DataFrame],
+    settings: Settings,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    encoder = Encoder(write_tiny_encoder(tmp_path_factory.mktemp("tiny_tuned")), settings.encoder)
+    songs = pd.DataFrame({"mood": [0, 1] * 8, "lyrics": ["sun dance", "rain tears"] * 8}).assign(**NO_AUDIO)
+    model = NeuralModel(NEURAL["modified_tbert_lyrics_only"], MOOD_NAMES, encoder, settings.train, 1)
+    model.fit(songs, songs)
+    folder, kept = tmp_path_factory.mktemp("tuned_score"), tmp_path_factory.mktemp("kept")
+    model.save(folder)
+    names: list[str] = []
+
+    def keep(name: str) -> str:
+        names.append(name)
+        return f"file://{kept}/{name}"
+
+    tables = song_tables(table, SONGS)
+    parts = {"mood_model": folder, "settings": settings.score, "encoder_settings": settings.encoder}
+    first, again = (score_songs(spark, **tables, **parts, keep=keep) for _ in range(2))
+    assert [scored.notes.figures["encoded_texts"] for scored in (first, again)] == [2, 0]
+    assert len(set(names)) == 1
+    rows = {row["song_id"]: row for row in as_rows(again.moods)}
+    assert {song: row["basis"] for song, row in rows.items() if row["basis"]} == dict.fromkeys(
+        ("both", "text"), "lyrics"
+    )
+    expected = NeuralModel.load(folder, 64).predict(songs.assign(lyrics=LYRICS_OF["both"])[:1])
+    assert rows["both"]["p_happy"] == pytest.approx(expected.probabilities[0, 0], abs=1e-5)

@@ -300,7 +300,7 @@ class ReproduceSettings(Section):
 
 
 class ScoreSettings(Section):
-    engine: Literal["torch"]
+    min_probability: Share
 
 
 class ClusterSettings(Section):

@@ -455,10 +455,22 @@ MOODS = Table(
     ("song_id",),
     (
         SONG_ID,
-        Column("mood", STRING, "the most probable mood: one of label.moods"),
+        Column("mood", STRING, "the most probable mood: one of label.moods; null where no_mood says why"),
         Column(
             "probabilities", T.MapType(STRING, FLOAT), "the probability of each mood, 0 to 1; they sum to 1"
         ),
+        Column(
+            "no_mood",
+            STRING,
+            "why the song has no mood: low_probability (below score.min_probability), or no_basis (the model "
+            "reads nothing that the song has); else null",
+        ),
+        Column(
+            "basis",
+            STRING,
+            "what the mood rests on: lyrics, audio or both; null if the model reads nothing of the song",
+        ),
+        Column("learned", BOOLEAN, "whether the model has learned from a label of this song"),
         Column("p_happy", FLOAT, "the probability of happy, 0 to 1; null if happy is not one of the moods"),
         Column("hidden", FLOATS, "the final model's hidden layer"),
         Column("text_hash", STRING, "SHA-256 of the lyrics, 64 hexadecimal digits; null without lyrics"),

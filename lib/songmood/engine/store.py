@@ -230,7 +230,7 @@ class Store:
         if table.reason is not None:
             weight = F.sum(table.reason_weight) if table.reason_weight else F.count(F.lit(1))
             example = F.min(table.example) if table.example else F.lit(None)
-            found = rows.groupBy(table.reason).agg(weight, example).collect()
+            found = rows.dropna(subset=[table.reason]).groupBy(table.reason).agg(weight, example).collect()
             for reason, count, shown in sorted(found, key=lambda r: (-r[1], str(r[0]))):
                 reasons[str(reason)] = int(count)
                 if shown is not None:

@@ -10,7 +10,7 @@ from songmood.catalog import LOG_ODDS
 from songmood.encoder.files import WEIGHTS, check_weights
 from songmood.engine.errors import UserError
 
-HEAD, DESCRIPTION = "head.safetensors", "mood.json"
+HEAD, DESCRIPTION, LEARNED = "head.safetensors", "mood.json", "learned.json"
 VOCABULARY = "words.json"
 
 
@@ -30,6 +30,12 @@ def describe(folder: Path) -> dict[str, Any]:
     _check_weights(folder, *(part_file(part) for part in LOG_ODDS if part in found["widths"]))
     if "words" in found["widths"]:
         _read_json(folder, VOCABULARY)
+    return found
+
+
+def learned_from(folder: Path) -> list[str]:
+    """The ids of the songs whose labels a model has learned from."""
+    found: list[str] = _read_json(folder, LEARNED)
     return found
 
 

@@ -21,7 +21,7 @@ from songmood.encoder.encoder import Encoder
 from songmood.engine.errors import UserError
 from songmood.models.base import Loss
 from songmood.models.evaluate import fit_temperature, temper
-from songmood.models.files import DESCRIPTION, HEAD, describe
+from songmood.models.files import DESCRIPTION, HEAD, LEARNED, describe
 from songmood.models.heads import Fusion, Head
 from songmood.models.linear import LINEAR
 from songmood.models.parts import Array, audio_numbers, count_topics, has_text, stack
@@ -82,6 +82,7 @@ class NeuralModel:
         by_artist = settings.split_by == "artist"
         self.linear = {p: LINEAR[p](len(moods), seed, by_artist) for p in kind.parts if p in LINEAR}
         self.optimizer = kind.optimizer or settings.optimizer
+        self.learned: list[str] = []  # the ids of the songs that `fit` has seen, if they have ids
         self.head: Any = None
         self.validation_lyrics: Array | None = None  # embedded by the encoder that `fit` has tuned
         self._states = states or HiddenStates()
@@ -89,6 +90,8 @@ class NeuralModel:
     def fit(self, train: pd.DataFrame, validation: pd.DataFrame) -> list[Loss]:
         """Train the head, and the encoder if the model tunes it; keep the best epoch on validation."""
         set_seed(self.seed)
+        seen = pd.concat([train, validation])
+        self.learned = sorted(set(seen["song_id"])) if "song_id" in seen else []
         if self.kind.tunes_encoder:
             LowerLayers(self.encoder, self.settings.trained_layers, self._states).attach()
         parts = self._fit_parts(train, validation)
@@ -148,6 +151,7 @@ class NeuralModel:
             "seed": self.seed,
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         }
+        (folder / LEARNED).write_text(json.dumps(self.learned) + "\n", encoding="utf-8")
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
     @classmethod

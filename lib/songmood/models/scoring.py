@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from pyspark import SparkFiles
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from songmood.audio import AUDIO_FEATURES
 from songmood.encoder.encoder import one_thread_in_workers
 from songmood.encoder.udf import spread
 from songmood.models.evaluate import HAPPY
 from songmood.models.neural import NeuralModel
 from songmood.models.songs import song_parts
 
-_PREDICTED = "song_id string, text_hash string, probabilities array<float>, hidden array<float>"
+
+class ShippedModel(NamedTuple):
+    """A mood model whose folder was shipped to executors under `folder_name`.
+
+    `moods` are in the model's order. It takes the songs' embeddings from a column of the name `column` (see
+    NeuralModel). `learned` are the songs whose labels it has learned from.
+    """
+
+    folder_name: str
+    model_id: str
+    moods: Sequence[str]
+    parts: Collection[str]
+    learned: Sequence[str]
+    batch_tokens: int
+    column: str = "embedding"
+
+
+_PREDICTED = "song_id string, text_hash string, basis string, probabilities array<float>, hidden array<float>"
+LOW_PROBABILITY, NO_BASIS = "low_probability", "no_basis"  # why a song has no mood
 
 
 def score_by_model(
@@ -26,35 +46,52 @@ def score_by_model(
     embeddings: DataFrame,
     topics: DataFrame,
     audio_features: DataFrame,
-    folder_name: str,
-    moods: Sequence[str],
-    model_id: str,
-    batch_tokens: int,
-    column: str = "embedding",
+    model: ShippedModel,
+    min_probability: float,
 ) -> DataFrame:
     """The table `moods`: a row for every song with lyrics or audio features.
 
-    The model's folder was shipped to executors under `folder_name`; `moods` are its moods, in its order. The
-    model takes `embeddings` from a column of the name `column`: see NeuralModel.
-    p_happy is null if happy is not one of them, text_hash if the song has no lyrics. The seventh digit of a
-    song's probabilities may depend on the songs in its batch.
+    p_happy is null if happy is not one of the model's moods, text_hash if the song has no lyrics. The seventh
+    digit of a song's probabilities may depend on the songs in its batch.
     """
     songs = song_parts(deduped.select("song_id"), lyrics, embeddings, topics, audio_features)
-    hashed = songs.withColumnRenamed("embedding", column).withColumn("text_hash", F.sha2("lyrics", 256))
+    songs = songs.withColumnRenamed("embedding", model.column).withColumns(
+        {"text_hash": F.sha2("lyrics", 256), "basis": _basis(model.parts)}
+    )
     # mapInPandas returns both arrays from one pass of the model; a UDF would run once for each of them
-    predicted = spread(hashed).mapInPandas(_predictor(folder_name, batch_tokens), _PREDICTED)
-    names = F.array(*(F.lit(mood) for mood in moods))
+    predict = _predictor(model.folder_name, model.batch_tokens)
+    predicted = spread(songs).mapInPandas(predict, _PREDICTED)
+    names = F.array(*(F.lit(mood) for mood in model.moods))
+    highest = F.array_max("probabilities")
     best = F.expr("int(array_position(probabilities, array_max(probabilities)))")
-    p_happy = F.col("probabilities")[list(moods).index(HAPPY)] if HAPPY in moods else F.lit(None)
-    return predicted.select(
+    is_happy = list(model.moods).index(HAPPY) if HAPPY in model.moods else None
+    p_happy = F.lit(None) if is_happy is None else F.col("probabilities")[is_happy]
+    no_mood = F.when(F.col("basis").isNull(), NO_BASIS).when(highest < min_probability, LOW_PROBABILITY)
+    learned = deduped.sparkSession.createDataFrame([(song,) for song in model.learned], "learned_id string")
+    return predicted.join(learned, F.col("song_id") == F.col("learned_id"), "left").select(
         "song_id",
-        F.element_at(names, best).alias("mood"),
+        F.when(no_mood.isNull(), F.element_at(names, best)).alias("mood"),
         F.map_from_arrays(names, F.col("probabilities")).alias("probabilities"),
+        no_mood.alias("no_mood"),
+        "basis",
+        F.col("learned_id").isNotNull().alias("learned"),
         p_happy.cast("float").alias("p_happy"),
         "hidden",
         "text_hash",
-        F.lit(model_id).alias("model_id"),
+        F.lit(model.model_id).alias("model_id"),
     )
+
+
+def _basis(parts: Collection[str]) -> Column:
+    """Which of a song's lyrics and audio features a model reads that has these parts."""
+    none = F.lit(False)
+    has_lyrics = F.col("lyrics").isNotNull() if set(parts) - {"audio"} else none
+    # NaN counts as missing, and is not less than infinity
+    is_number = (
+        F.coalesce(F.abs(F.col(name).cast("double")) < float("inf"), none) for name in AUDIO_FEATURES
+    )
+    has_audio = F.greatest(*is_number) if "audio" in parts else none
+    return F.when(has_lyrics & has_audio, "both").when(has_lyrics, "lyrics").when(has_audio, "audio")
 
 
 def _predictor(
@@ -66,7 +103,7 @@ def _predictor(
             model = _load(SparkFiles.get(folder_name), batch_tokens)
             probabilities, hidden = model.predict(songs)
             columns = {"probabilities": list(probabilities), "hidden": list(hidden)}
-            yield songs[["song_id", "text_hash"]].assign(**columns)
+            yield songs[["song_id", "text_hash", "basis"]].assign(**columns)
 
     return predict
 

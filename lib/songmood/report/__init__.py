@@ -24,7 +24,7 @@ import yaml
 from songmood.catalog import MODEL_NAMES
 from songmood.report import duplicates, formats, funnel, models, recommendations, sources
 from songmood.report.curves import loss_curves
-from songmood.report.figures import reliability, selection
+from songmood.report.figures import coverage, reliability, selection
 from songmood.report.maps import maps
 from songmood.report.records import StepRecords, count_rows, figures_of
 from songmood.report.summaries import READS, fetch_summaries
@@ -61,6 +61,7 @@ def render_report(
         models=models.model_rows(frames["model_metrics"]),
         confusion=models.confusion_matrices(frames["predictions"]),
         reliability=reliability(models.reliability_bins(frames["predictions"], final_model)),
+        coverage=coverage(models.coverage_points(frames["predictions"], final_model)),
         curves=loss_curves(frames["training_curves"], MODEL_NAMES),
         maps=maps(frames["map"]),
         selection=selection(frames["cluster_selection"]),

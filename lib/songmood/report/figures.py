@@ -92,6 +92,29 @@ def reliability(bins: pd.DataFrame) -> Markup | None:
     return as_json(figure)
 
 
+def coverage(points: pd.DataFrame) -> Markup | None:
+    """Accuracy against coverage: columns coverage, accuracy, threshold; one row for each threshold."""
+    if points.empty:
+        return None
+    figure = go.Figure()
+    figure.add_scatter(
+        x=points["coverage"].round(4).tolist(),
+        y=points["accuracy"].round(4).tolist(),
+        customdata=points["threshold"].tolist(),
+        mode="lines+markers",
+        line={"color": BLUE, "width": 2},
+        marker={"size": 9},
+        hovertemplate="from %{customdata:.1f}: %{x:.0%} of the songs, accuracy %{y:.2f}<extra></extra>",
+    )
+    figure.update_layout(
+        height=260,
+        showlegend=False,
+        xaxis={"title": "share of songs that get a mood", "range": [0, 1.02], "tickformat": ".0%"},
+        yaxis={"title": "accuracy", "range": [0, 1.02], "automargin": True},
+    )
+    return as_json(figure)
+
+
 def selection(candidates: pd.DataFrame) -> list[dict[str, Any]]:
     """Silhouette and distortion by number of clusters; the chosen one is marked."""
     candidates = candidates.dropna(subset=["silhouette"]).sort_values("k")

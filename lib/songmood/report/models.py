@@ -70,6 +70,15 @@ def reliability_bins(predictions: pd.DataFrame, model: str) -> pd.DataFrame:
     return bins.assign(confidence=bins["confidence"] / bins["songs"], correct=bins["correct"] / bins["songs"])
 
 
+def coverage_points(predictions: pd.DataFrame, model: str) -> pd.DataFrame:
+    """For each threshold of a model's confidence: the share of songs that reach it, and their accuracy."""
+    bins = reliability_bins(predictions, model)
+    reached = bins["songs"][::-1].cumsum()
+    correct = (bins["correct"] * bins["songs"])[::-1].cumsum()
+    points = pd.DataFrame({"coverage": reached / bins["songs"].sum(), "accuracy": correct / reached})
+    return points.assign(threshold=points.index / _BINS)
+
+
 def label_choices(
     counts: pd.DataFrame, chosen: Mapping[str, Any], tried: Mapping[str, Sequence[float]]
 ) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from songmood.encoder.files import encoder_id
 from songmood.encoder.kept import embeddings_key, fetch_embeddings
 from songmood.engine.spark import ship
 from songmood.engine.step import Notes, step
-from songmood.models.files import describe
-from songmood.settings import EncoderSettings
+from songmood.models.files import describe, learned_from
+from songmood.settings import EncoderSettings, ScoreSettings
 from songmood.tables import MOODS
 
 
@@ -34,7 +34,8 @@ def score_songs(
     topics: DataFrame,
     audio_features: DataFrame,
     mood_model: Path | None,
-    settings: EncoderSettings,
+    settings: ScoreSettings,
+    encoder_settings: EncoderSettings,
     keep: Callable[[str], str],
 ) -> Scored:
     """The table `moods`; empty, with a warning, if no model was trained.
@@ -45,27 +46,24 @@ def score_songs(
     if mood_model is None:
         empty = spark.createDataFrame([], MOODS.schema)
         return Scored(empty, Notes(("no model was trained, so songs get no mood",)))
-    from songmood.models.scoring import score_by_model
+    from songmood.models.scoring import ShippedModel, score_by_model
 
-    description = describe(mood_model)
-    folder_name, model_id = ship(spark, mood_model), encoder_id(mood_model)  # of the folder, with the head
-    notes, column = Notes(), "embedding"
-    if NEURAL[description["model"]].tuned:
-        own = {"model": str(mood_model), "batch_tokens": settings.batch_tokens}
-        reads = EncoderSettings.model_validate({**description["encoder"], **own})
-        kept = keep(embeddings_key(model_id, reads))
-        embeddings, notes = fetch_embeddings(lyrics, folder_name, reads, kept)
-        column = "vector"
-    scored = score_by_model(
-        deduped,
-        lyrics,
-        embeddings,
-        topics,
-        audio_features,
-        folder_name,
+    description, notes = describe(mood_model), Notes()
+    model = ShippedModel(
+        ship(spark, mood_model),
+        encoder_id(mood_model),  # of the whole folder, with the head
         description["moods"],
-        model_id,
-        settings.batch_tokens,
-        column,
+        description["widths"],
+        learned_from(mood_model),
+        encoder_settings.batch_tokens,
     )
-    return Scored(scored, notes)
+    if NEURAL[description["model"]].tuned:
+        own = {"model": str(mood_model), "batch_tokens": model.batch_tokens}
+        reads = EncoderSettings.model_validate({**description["encoder"], **own})
+        kept = keep(embeddings_key(model.model_id, reads))
+        embeddings, notes = fetch_embeddings(lyrics, model.folder_name, reads, kept)
+        model = model._replace(column="vector")
+    moods = score_by_model(
+        deduped, lyrics, embeddings, topics, audio_features, model, settings.min_probability
+    )
+    return Scored(moods, notes)
