@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from safetensors.torch import load_file, save_file
 
 from conftest import as_rows
+from songmood.encoder.encoder import load_encoder
 from songmood.encoder.files import encoder_id
 from songmood.encoder.kept import embeddings_key, fetch_embeddings
 from songmood.encoder.udf import spread
@@ -153,7 +156,7 @@ def test_a_damaged_part_is_encoded_again(embed: Embed, kept: Path, damage: Calla
     part.write_bytes(damage(part.read_bytes()))
     again, notes = embed(MANY)
     assert encoded(notes) == texts
-    assert "1 damaged file" in notes.warnings[0]
+    assert notes.warnings[0].endswith("encoded again: 1")
     for song, row in first.items():
         assert row["embedding"] == pytest.approx(again[song]["embedding"], abs=1e-6)
 
@@ -201,6 +204,24 @@ def test_odd_texts_are_named_and_spoil_no_other(embed: Embed) -> None:
         assert np.linalg.norm(row["embedding"]) == pytest.approx(1, abs=1e-5)
     alone, _ = embed({"usual": ODD["usual"][0]})
     assert alone["usual"] == rows["usual"]
+
+
+def test_a_text_whose_vector_is_not_of_numbers_is_not_kept(
+    spark: SparkSession, lyrics: Callable[[Texts], DataFrame], settings: Settings, tmp_path: Path, kept: Path
+) -> None:
+    """It must not move the vectors of its neighbors either (langgenius/dify, issue 41988)."""
+    ill = write_tiny_encoder(tmp_path)
+    weights = load_file(ill / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][11] = torch.nan  # "cold"
+    save_file(weights, ill / "model.safetensors", metadata={"format": "pt"})
+    name, frame = ship(spark, ill), lyrics({"a": "sun", "b": "cold", "c": "rain"})
+    for _ in range(2):  # also when the others are kept
+        found, notes = fetch_embeddings(frame, name, settings.encoder, f"file://{kept}")
+        rows = {row["song_id"]: row["embedding"] for row in as_rows(found)}
+        assert sorted(rows) == ["a", "c"]
+        assert notes.warnings[0].endswith("not of numbers: 1")
+    encoder = load_encoder(ill, settings.encoder)
+    np.testing.assert_allclose([rows["a"], rows["c"]], encoder.embed(["sun", "rain"]), atol=1e-6)
 
 
 def test_an_encoder_that_does_not_load_in_a_worker_is_named_in_one_line(

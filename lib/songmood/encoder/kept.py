@@ -12,11 +12,12 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,7 +35,7 @@ from songmood.settings import BY_VALUE, EncoderSettings
 
 _PART = 500  # texts: about half a minute of a core
 _EMBEDDINGS = "text_hash string, embedding array<float>, problem string"
-_WORK = ["texts", "word_pieces", "tokenize", "encode", "write"]  # the last three in seconds
+_WORK = ["failed", "word_pieces", "tokenize", "encode", "write"]  # the last three in seconds
 _DONE = ", ".join(f"{name} double" for name in _WORK)
 _FILE = pa.schema(
     [("text_hash", pa.string()), ("embedding", pa.list_(pa.float32())), ("problem", pa.string())]
@@ -57,8 +58,8 @@ def fetch_embeddings(
     """The embedding of each song's lyrics, and what to report of the work.
 
     Takes the table `lyrics` and returns song_id, text_hash, embedding and problem, as in the table
-    `embeddings`; songs with blank lyrics have no row. A text is encoded once, and not at all if its embedding
-    is in the folder `kept`, a URI. The encoder's folder was
+    `embeddings`. Songs with blank lyrics have no row, nor have those whose vector is not of numbers. A text
+    is encoded once, and not at all if its embedding is in the folder `kept`, a URI. The encoder's folder was
     shipped to executors under `folder_name`. The seventh digit of an embedding may depend on the texts that
     share its batch.
     """
@@ -69,20 +70,32 @@ def fetch_embeddings(
     missing = texts.join(_read(lyrics, kept), "text_hash", "left_anti")
     started = time.perf_counter()
     count = missing.count()
-    figures: dict[str, Any] = {"encoded_texts": count}
+    work = dict.fromkeys(_WORK, 0.0)
     if count:
         done = _in_parts(missing, count).mapInPandas(partial(_encode, folder_name, settings, kept), _DONE)
         sums = done.groupBy().sum().collect()[0]
         work = {name: sums[f"sum({name})"] for name in _WORK}
-        seconds = time.perf_counter() - started
+    notes = _report(count, damaged, work, time.perf_counter() - started)
+    return hashed.select("song_id", "text_hash").join(_read(lyrics, kept), "text_hash"), notes
+
+
+def _report(count: int, damaged: int, work: Mapping[str, float], seconds: float) -> Notes:
+    warnings = []
+    if damaged:
+        warnings.append(f"damaged files of embeddings, whose texts are encoded again: {damaged:,}")
+    if work["failed"]:
+        warnings.append(
+            "texts without an embedding, because the encoder's vector for them is not of numbers: "
+            f"{work['failed']:,.0f}"
+        )
+    figures: dict[str, Any] = {"encoded_texts": count}
+    if count:
         figures |= {
             "word_pieces": int(work["word_pieces"]),
             "texts_per_second": round(count / seconds, 2),
             "core_seconds": {name: round(work[name], 1) for name in ("tokenize", "encode", "write")},
         }
-    warning = f"{damaged} damaged files of embeddings were deleted, and their texts are encoded again"
-    embeddings = hashed.select("song_id", "text_hash").join(_read(lyrics, kept), "text_hash")
-    return embeddings, Notes((warning,) if damaged else (), figures)
+    return Notes(tuple(warnings), figures)
 
 
 def _in_parts(texts: DataFrame, count: int) -> DataFrame:
@@ -106,9 +119,10 @@ def _encode(
         read = _encoder(SparkFiles.get(folder_name), settings).read([str(text) for text in texts["lyrics"]])
         started = time.perf_counter()
         columns = [pa.array(texts["text_hash"]), list(read.embeddings), read.problems]
-        _write(kept, pa.table(dict(zip(_FILE.names, columns, strict=True)), schema=_FILE))
+        is_good = np.isfinite(read.embeddings).all(axis=1)
+        _write(kept, pa.table(dict(zip(_FILE.names, columns, strict=True)), schema=_FILE).filter(is_good))
         seconds = (read.tokenizing_s, read.encoding_s, time.perf_counter() - started)
-        yield pd.DataFrame([(len(texts), read.word_pieces, *seconds)], columns=_WORK)
+        yield pd.DataFrame([((~is_good).sum(), read.word_pieces, *seconds)], columns=_WORK)
 
 
 @lru_cache(maxsize=2)  # worker processes are reused, but each task calls mapInPandas anew
