@@ -105,7 +105,7 @@ def fake_services(**options: object) -> Iterator[FakeServices]:
                 fake.seen.append((time.monotonic(), request))
                 fake.tried[request] += 1
             reply = fake.respond(path, body) if fake.respond else None
-            status, headers, text = reply or _transient(fake, request) or _answer(fake, path, body)
+            status, headers, text = reply or _transient(fake, request) or answer(fake, path, body)
             if status == 0:  # cut
                 self.close_connection = True
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
@@ -154,7 +154,8 @@ def _transient(fake: FakeServices, request: str) -> Reply | None:
     return kinds[int(share * 1e6) % len(kinds)]
 
 
-def _answer(fake: FakeServices, path: str, body: str) -> Reply:
+def answer(fake: FakeServices, path: str, body: str) -> Reply:
+    """What the services answer if nothing is wrong."""
     parts = urlsplit(path)
     query = {name: values[0] for name, values in parse_qs(parts.query or body).items()}
     if parts.path == "/2.0/":

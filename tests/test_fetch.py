@@ -15,11 +15,15 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
+import hypothesis
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from conftest import ROOT
@@ -31,12 +35,14 @@ from fake_services import (
     SECRET,
     TOKEN,
     FakeServices,
+    Reply,
+    answer,
     fake_services,
     spotify_id,
 )
 from songmood.engine.errors import UserError
 from songmood.lyrics.cleaning import clean_lyrics
-from songmood.settings import EnrichSettings, FetchSettings, Settings
+from songmood.settings import EnrichSettings, FetchSettings, Settings, load_settings
 from songmood.steps.enrich import cache as cache_module
 from songmood.steps.enrich.asking import Outcome, fetch_answers
 from songmood.steps.enrich.cache import FILE, RequestCache, answers_fingerprint, read_answers
@@ -99,6 +105,61 @@ def test_settings_and_the_list_of_services_have_the_same_names() -> None:
 def test_an_unknown_service_raises(make_settings: Make) -> None:
     with pytest.raises(LookupError, match="shazam is not a service"):
         open_service("shazam", make_settings(), Budget())
+
+
+# -- any answer ------------------------------------------------------------------------------------
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+JSON = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+
+
+def spoil(value: Any, way: list[int], odd: Any) -> Any:
+    """JSON with another value in one place; `way` leads there."""
+    if not way or not isinstance(value, list | dict) or not value:
+        return odd
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    key = keys[way[0] % len(keys)]
+    changed = value.copy()
+    changed[key] = spoil(value[key], way[1:], odd)
+    return changed
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@given(way=st.lists(st.integers(0, 20), max_size=5), odd=JSON, text=st.text())
+@example(way=[1, 0, 0, 1], odd="half of a \ud83d pair", text="\ud83d")  # Genius: a title
+@example(way=[0, 0], odd=None, text="&#x110000; <lfm")
+@example(way=[0, 0, 3], odd=float("nan"), text="NaN")
+@example(way=[0], odd=[], text="")
+@hypothesis.settings(max_examples=15, deadline=None, derandomize=True)
+def test_any_answer_of_a_service_is_kept_or_refused_and_ends_nothing(
+    service: str, way: list[int], odd: Any, text: str
+) -> None:
+    """A part of the answer is replaced by anything. Of every request something is kept that is JSON."""
+
+    def respond(path: str, body: str) -> Reply | None:
+        status, headers, good = answer(fake, path, body)
+        if path.startswith("/token"):
+            return None
+        if good.startswith("{"):
+            return status, headers, json.dumps(spoil(json.loads(good), way, odd))
+        place = sum(way) % (len(good) + 1)
+        return status, headers, good[:place] + text.encode(errors="replace").decode() + good[place:]
+
+    with fake_services() as fake, TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        fake.respond = respond
+        settings = load_settings(ROOT / "conf" / "base.yaml", [], [*fake.settings(), "fetch.tries=1"])
+        by_id = SERVICES[service].part == "audio_features"
+        requests = ids(spotify_id(1), spotify_id(2, unknown=True)) if by_id else names(2)
+        outcome, found = fetch(service, requests, settings, Path(folder))
+    assert outcome.stopped is None
+    assert set(found) == {request.key for request in requests}
+    for row in found.values():
+        assert row["status"] in ("ok", "not_found", "no_match", "permanent", "transient")
+        assert row["content"] is None or isinstance(json.loads(row["content"]), list | dict)
 
 
 # -- each service in its own format ----------------------------------------------------------------
