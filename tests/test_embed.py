@@ -16,11 +16,12 @@ from pyspark.sql import functions as F
 from safetensors.torch import load_file, save_file
 
 from conftest import as_rows
+from songmood.encoder import kept as kept_embeddings
 from songmood.encoder.encoder import load_encoder
 from songmood.encoder.files import encoder_id
 from songmood.encoder.kept import embeddings_key, fetch_embeddings
 from songmood.encoder.udf import spread
-from songmood.engine.errors import explain
+from songmood.engine.errors import UserError, explain
 from songmood.engine.spark import ship
 from songmood.engine.step import Notes
 from songmood.settings import Settings
@@ -182,6 +183,15 @@ def test_embeddings_have_a_folder_for_each_encoder_and_way_of_reading(
     assert (
         len({key("m"), key("n"), key("m", "encoder.read_by=window"), key("m", "encoder.max_windows=3")}) == 4
     )
+
+
+def test_executors_that_write_elsewhere_are_an_error(
+    embed: Embed, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a cluster where the warehouse is a local folder of each machine."""
+    monkeypatch.setattr(kept_embeddings, "_parts", lambda kept: [])
+    with pytest.raises(UserError, match=f"not in file://{kept}: set paths.warehouse to a folder that all"):
+        embed({"a": "sun"})
 
 
 # -- odd texts -------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from songmood.encoder.udf import is_text
+from songmood.engine.errors import UserError
 from songmood.engine.fingerprint import code_fingerprint
 from songmood.engine.settings import with_effect
 from songmood.engine.step import Notes
@@ -36,7 +37,7 @@ from songmood.settings import BY_VALUE, EncoderSettings
 _PART = 500  # texts: about half a minute of a core
 _EMBEDDINGS = "text_hash string, embedding array<float>, problem string"
 _WORK = ["failed", "word_pieces", "tokenize", "encode", "write"]  # the last three in seconds
-_DONE = ", ".join(f"{name} double" for name in _WORK)
+_DONE = ", ".join(["file string", *(f"{name} double" for name in _WORK)])
 _FILE = pa.schema(
     [("text_hash", pa.string()), ("embedding", pa.list_(pa.float32())), ("problem", pa.string())]
 )
@@ -61,7 +62,7 @@ def fetch_embeddings(
     `embeddings`. Songs with blank lyrics have no row, nor have those whose vector is not of numbers. A text
     is encoded once, and not at all if its embedding is in the folder `kept`, a URI. The encoder's folder was
     shipped to executors under `folder_name`. The seventh digit of an embedding may depend on the texts that
-    share its batch.
+    share its batch. Raises UserError if executors write to a folder of their own.
     """
     filled = lyrics.where(is_text(F.col("lyrics")))
     hashed = filled.select("song_id", F.sha2("lyrics", 256).alias("text_hash"), "lyrics")
@@ -73,8 +74,13 @@ def fetch_embeddings(
     work = dict.fromkeys(_WORK, 0.0)
     if count:
         done = _in_parts(missing, count).mapInPandas(partial(_encode, folder_name, settings, kept), _DONE)
-        sums = done.groupBy().sum().collect()[0]
-        work = {name: sums[f"sum({name})"] for name in _WORK}
+        rows = done.collect()
+        if not {row.file for row in rows} <= {path.rpartition("/")[2] for path in _parts(kept)}:
+            raise UserError(
+                f"embeddings that executors wrote are not in {kept}: "
+                "set paths.warehouse to a folder that all machines share"
+            )
+        work = {name: sum(row[name] for row in rows) for name in _WORK}
     notes = _report(count, damaged, work, time.perf_counter() - started)
     return hashed.select("song_id", "text_hash").join(_read(lyrics, kept), "text_hash"), notes
 
@@ -120,9 +126,11 @@ def _encode(
         started = time.perf_counter()
         columns = [pa.array(texts["text_hash"]), list(read.embeddings), read.problems]
         is_good = np.isfinite(read.embeddings).all(axis=1)
-        _write(kept, pa.table(dict(zip(_FILE.names, columns, strict=True)), schema=_FILE).filter(is_good))
+        table = pa.table(dict(zip(_FILE.names, columns, strict=True)), schema=_FILE)
+        file = _write(kept, table.filter(is_good))
         seconds = (read.tokenizing_s, read.encoding_s, time.perf_counter() - started)
-        yield pd.DataFrame([((~is_good).sum(), read.word_pieces, *seconds)], columns=_WORK)
+        work = [file, (~is_good).sum(), read.word_pieces, *seconds]
+        yield pd.DataFrame([work], columns=["file", *_WORK])
 
 
 @lru_cache(maxsize=2)  # worker processes are reused, but each task calls mapInPandas anew
@@ -136,21 +144,24 @@ def _encoder(folder: str, settings: EncoderSettings) -> Any:
 # -- files ---------------------------------------------------------------------------------------------------
 
 
-def _write(kept: str, table: pa.Table) -> None:
+def _write(kept: str, table: pa.Table) -> str:
+    """Write a table as a file that is complete once it has its name; returns the name."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     content = sink.getvalue()
+    name = f"{hashlib.sha256(content).hexdigest()}.parquet"
     filesystem, folder = open_filesystem(kept)
     temporary = f"{folder}/.{uuid.uuid4().hex}.writing"
     filesystem.create_dir(folder, recursive=True)
     try:
         with filesystem.open_output_stream(temporary) as stream:
             stream.write(content)
-        filesystem.move(temporary, f"{folder}/{hashlib.sha256(content).hexdigest()}.parquet")
+        filesystem.move(temporary, f"{folder}/{name}")
     except OSError:
         if filesystem.get_file_info(temporary).type != fs.FileType.NotFound:
             filesystem.delete_file(temporary)
         raise
+    return name
 
 
 def _read(beside: DataFrame, kept: str) -> DataFrame:
