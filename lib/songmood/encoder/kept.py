@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,12 +26,12 @@ from pyspark import SparkFiles
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from songmood.encoder.udf import is_text
+from songmood.encoder.udf import is_text, spread
 from songmood.engine.errors import UserError
 from songmood.engine.fingerprint import code_fingerprint
 from songmood.engine.settings import with_effect
 from songmood.engine.step import Notes
-from songmood.engine.store import open_filesystem
+from songmood.engine.store import open_filesystem, write_file
 from songmood.settings import BY_VALUE, EncoderSettings
 
 _PART = 500  # texts: about half a minute of a core
@@ -73,8 +73,8 @@ def fetch_embeddings(
     count = missing.count()
     work = dict.fromkeys(_WORK, 0.0)
     if count:
-        done = _in_parts(missing, count).mapInPandas(partial(_encode, folder_name, settings, kept), _DONE)
-        rows = done.collect()
+        parts = spread(missing, "text_hash", least_parts=math.ceil(count / _PART))
+        rows = parts.mapInPandas(partial(_encode, folder_name, settings, kept), _DONE).collect()
         if not {row.file for row in rows} <= {path.rpartition("/")[2] for path in _parts(kept)}:
             raise UserError(
                 f"embeddings that executors wrote are not in {kept}: "
@@ -102,18 +102,6 @@ def _report(count: int, damaged: int, work: Mapping[str, float], seconds: float)
             "core_seconds": {name: round(work[name], 1) for name in ("tokenize", "encode", "write")},
         }
     return Notes(tuple(warnings), figures)
-
-
-def _in_parts(texts: DataFrame, count: int) -> DataFrame:
-    """Texts in partitions, each the work of a task: four or more for each core, if there are enough texts.
-
-    By a hash of their own: rows that a join has just shuffled would stay where they are, and adaptive
-    execution then puts a small table into one partition. In a part texts are in a fixed order, because rows
-    come from executors in any order.
-    """
-    cores = texts.sparkSession.sparkContext.defaultParallelism
-    parts = max(min(4 * cores, count), -(-count // _PART))
-    return texts.repartition(parts, F.xxhash64("text_hash")).sortWithinPartitions("text_hash")
 
 
 def _encode(
@@ -151,16 +139,7 @@ def _write(kept: str, table: pa.Table) -> str:
     content = sink.getvalue()
     name = f"{hashlib.sha256(content).hexdigest()}.parquet"
     filesystem, folder = open_filesystem(kept)
-    temporary = f"{folder}/.{uuid.uuid4().hex}.writing"
-    filesystem.create_dir(folder, recursive=True)
-    try:
-        with filesystem.open_output_stream(temporary) as stream:
-            stream.write(content)
-        filesystem.move(temporary, f"{folder}/{name}")
-    except OSError:
-        if filesystem.get_file_info(temporary).type != fs.FileType.NotFound:
-            filesystem.delete_file(temporary)
-        raise
+    write_file(filesystem, f"{folder}/{name}", content)
     return name
 
 

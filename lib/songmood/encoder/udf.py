@@ -40,18 +40,18 @@ def embedding_udf(folder_name: str, settings: EncoderSettings) -> Callable[[Colu
     return lambda text: F.when(is_text(text), udf(F.coalesce(text, F.lit(""))))
 
 
-def spread(frame: DataFrame) -> DataFrame:
-    """The rows spread over all cores by song_id, before a model sees them.
+def spread(frame: DataFrame, key: str = "song_id", least_parts: int = 1) -> DataFrame:
+    """The rows spread over all cores by their key, before a model sees them.
 
-    Spark would put a small table into one partition, for one core alone. Four parts for each core even
-    out long and short lyrics, and keep the loss of an executor small. In a part, rows are in the order of
-    song_id: the last digits of an embedding depend on the texts that share its batch, rows come from
-    other executors in any order, and UMAP would make another map of the same songs.
+    Spark would put a small table into one partition, for one core alone. Four parts for each core, and at
+    least `least_parts`, even out long and short lyrics, and keep the loss of an executor small. In a part,
+    rows are in the order of the key: the last digits of an embedding depend on the texts that share its
+    batch, rows come from other executors in any order, and UMAP would make another map of the same songs.
     """
-    parts = 4 * frame.sparkSession.sparkContext.defaultParallelism
-    # by a hash of its own: rows that a join has just shuffled by song_id would stay where they are, and
+    parts = max(4 * frame.sparkSession.sparkContext.defaultParallelism, least_parts)
+    # by a hash of its own: rows that a join has just shuffled by the key would stay where they are, and
     # adaptive execution then puts them into one partition
-    return frame.repartition(parts, F.xxhash64("song_id")).sortWithinPartitions("song_id")
+    return frame.repartition(parts, F.xxhash64(key)).sortWithinPartitions(key)
 
 
 def is_text(text: Column) -> Column:

@@ -4,7 +4,7 @@
       tables/<name>/<fingerprint>/      a complete table; anything under .writing/ is not yet one
       steps/<step>/<fingerprint>.json   what that step wrote: the proof that it is complete
       models/<name>-<fingerprint>/      fitted models: safetensors and JSON
-    kept/<name>-<fingerprint>/        what is costly to make and serves several runs: embeddings by text
+      kept/<name>-<fingerprint>/        what is costly to make and serves several runs: embeddings by text
       runs/<run_id>/                    manifest.json, report.html, and alive.json while it runs
       current.json                      the published run
 
@@ -97,6 +97,24 @@ def open_filesystem(uri: str) -> tuple[fs.FileSystem, str]:
     return filesystem, path
 
 
+def write_file(filesystem: fs.FileSystem, path: str, content: bytes) -> None:
+    """Replace a file: its readers see the old content or the new, never a part.
+
+    Until it is complete, its name begins with a dot, so that Spark does not read it with its folder.
+    """
+    folder, name = os.path.split(path)
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}.writing"
+    filesystem.create_dir(folder, recursive=True)
+    try:
+        with filesystem.open_output_stream(temporary) as stream:
+            stream.write(content)
+        filesystem.move(temporary, path)
+    except OSError:
+        if filesystem.get_file_info(temporary).type != fs.FileType.NotFound:
+            filesystem.delete_file(temporary)
+        raise
+
+
 class Store:
     """Reads and writes the warehouse at `root`, a local path or a URI that pyarrow.fs knows."""
 
@@ -153,16 +171,7 @@ class Store:
 
     def write_text(self, path: str, text: str) -> None:
         """Replace a file: its readers see the old text or the new, never a part."""
-        temporary = self._at(f"{path}.{uuid.uuid4().hex}.writing")
-        self._fs.create_dir(os.path.dirname(temporary), recursive=True)
-        try:
-            with self._fs.open_output_stream(temporary) as stream:
-                stream.write(text.encode("utf-8"))
-            self._fs.move(temporary, self._at(path))
-        except OSError:
-            if self._fs.get_file_info(temporary).type != fs.FileType.NotFound:
-                self._fs.delete_file(temporary)
-            raise
+        write_file(self._fs, self._at(path), text.encode("utf-8"))
 
     # -- tables ------------------------------------------------------------------------------
 

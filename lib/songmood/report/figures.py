@@ -74,21 +74,9 @@ def reliability(bins: pd.DataFrame) -> Markup | None:
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", line={"color": GRAY[0], "dash": "dot"}, hoverinfo="skip"
     )
-    figure.add_scatter(
-        x=bins["confidence"].round(4).tolist(),
-        y=bins["correct"].round(4).tolist(),
-        customdata=bins["songs"].tolist(),
-        mode="lines+markers",
-        line={"color": BLUE, "width": 2},
-        marker={"size": 9},
-        hovertemplate="confidence %{x:.2f}, accuracy %{y:.2f}, %{customdata} songs<extra></extra>",
-    )
-    figure.update_layout(
-        height=260,
-        showlegend=False,
-        xaxis={"title": "mean confidence", "range": [0, 1.02]},
-        yaxis={"title": "accuracy", "range": [0, 1.02], "automargin": True},
-    )
+    hover = "confidence %{x:.2f}, accuracy %{y:.2f}, %{customdata} songs<extra></extra>"
+    _add_accuracy(figure, bins["confidence"], bins["correct"], bins["songs"], hover)
+    figure.update_xaxes(title="mean confidence")
     return as_json(figure)
 
 
@@ -97,22 +85,31 @@ def coverage(points: pd.DataFrame) -> Markup | None:
     if points.empty:
         return None
     figure = go.Figure()
+    hover = "from %{customdata:.1f}: %{x:.0%} of the songs, accuracy %{y:.2f}<extra></extra>"
+    _add_accuracy(figure, points["coverage"], points["accuracy"], points["threshold"], hover)
+    figure.update_xaxes(title="share of songs that get a mood", tickformat=".0%")
+    return as_json(figure)
+
+
+def _add_accuracy(
+    figure: go.Figure, x: pd.Series[float], accuracy: pd.Series[float], shown: pd.Series[Any], hover: str
+) -> None:
+    """A line of accuracies at shares from 0 to 1; `shown` are the custom data of the template `hover`."""
     figure.add_scatter(
-        x=points["coverage"].round(4).tolist(),
-        y=points["accuracy"].round(4).tolist(),
-        customdata=points["threshold"].tolist(),
+        x=x.round(4).tolist(),
+        y=accuracy.round(4).tolist(),
+        customdata=shown.tolist(),
         mode="lines+markers",
         line={"color": BLUE, "width": 2},
         marker={"size": 9},
-        hovertemplate="from %{customdata:.1f}: %{x:.0%} of the songs, accuracy %{y:.2f}<extra></extra>",
+        hovertemplate=hover,
     )
     figure.update_layout(
         height=260,
         showlegend=False,
-        xaxis={"title": "share of songs that get a mood", "range": [0, 1.02], "tickformat": ".0%"},
+        xaxis={"range": [0, 1.02]},
         yaxis={"title": "accuracy", "range": [0, 1.02], "automargin": True},
     )
-    return as_json(figure)
 
 
 def selection(candidates: pd.DataFrame) -> list[dict[str, Any]]:
