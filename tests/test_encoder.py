@@ -39,7 +39,13 @@ def tiny(folder: Path, max_tokens: int, **more: Any) -> Encoder:
     """An encoder with batches of two windows; without further settings it reads one window of each text."""
     settings = {
         **{"model": str(folder), "read_by": "window", "max_line_words": 12, "pooling": "mean"},
-        **{"window_overlap": 0, "max_windows": 1, "batch_tokens": 16},
+        **{
+            "window_overlap": 0,
+            "max_windows": 1,
+            "engine": "torch",
+            "min_agreement": 0.999,
+            "batch_tokens": 16,
+        },
     }
     return Encoder(folder, EncoderSettings.model_validate({**settings, "max_tokens": max_tokens, **more}))
 

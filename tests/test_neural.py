@@ -31,7 +31,7 @@ def test_a_saved_model_loads_as_it_was(kind: str, encoder: Path, quick: Settings
     expected = model.predict(songs)
     assert np.isfinite(expected.probabilities).all()
     model.save(tmp_path)
-    loaded = NeuralModel.load(tmp_path, batch_tokens=64).predict(songs)
+    loaded = NeuralModel.load(tmp_path, BY_LINE).predict(songs)
     np.testing.assert_array_equal(loaded.probabilities, expected.probabilities)
     np.testing.assert_array_equal(loaded.hidden, expected.hidden)
     assert encoder_id(encoder) == before

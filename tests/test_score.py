@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from conftest import ROOT, as_rows
-from mood_songs import NO_AUDIO
+from mood_songs import BY_LINE, NO_AUDIO
 from songmood.audio import AUDIO_FEATURES
 from songmood.catalog import NEURAL
 from songmood.encoder.encoder import Encoder
@@ -90,7 +90,7 @@ def score(table: Callable[..., DataFrame], folder: Path) -> Score:
             moods=MOOD_NAMES,
             parts=describe(folder)["widths"],
             learned=learned_from(folder),
-            batch_tokens=32,
+            encoder_settings=BY_LINE,
         )
         return score_by_model(**tables, model=shipped._replace(**model), min_probability=min_probability)
 
@@ -143,7 +143,7 @@ def test_scores_equal_those_of_the_model(score: Score, folder: Path) -> None:
         {"lyrics": ["sun dance smile"], "embedding": [HAPPY_VECTOR], "topic_weights": [[0.9, 0.1]]}
     )
     song = song.assign(**{**NO_AUDIO, "valence": 0.8})
-    expected = NeuralModel.load(folder, 2).predict(song)
+    expected = NeuralModel.load(folder, BY_LINE).predict(song)
     assert row.hidden == pytest.approx(expected.hidden[0].tolist(), abs=1e-5)
     assert row.p_happy == pytest.approx(expected.probabilities[0, 0], abs=1e-5)
 
@@ -230,5 +230,5 @@ def test_a_model_with_a_tuned_encoder_encodes_each_text_once(
     assert {song: row["basis"] for song, row in rows.items() if row["basis"]} == dict.fromkeys(
         ("both", "text"), "lyrics"
     )
-    expected = NeuralModel.load(folder, 64).predict(songs.assign(lyrics=LYRICS_OF["both"])[:1])
+    expected = NeuralModel.load(folder, BY_LINE).predict(songs.assign(lyrics=LYRICS_OF["both"])[:1])
     assert rows["both"]["p_happy"] == pytest.approx(expected.probabilities[0, 0], abs=1e-5)

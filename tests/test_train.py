@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from scipy.stats import binomtest
 
 from conftest import as_rows
-from mood_songs import QUICK, Tables, model_settings, song_tables, take
+from mood_songs import BY_LINE, QUICK, Tables, model_settings, song_tables, take
 from songmood.encoder.files import encoder_id
 from songmood.engine.errors import UserError
 from songmood.models.base import Loss
@@ -193,7 +193,7 @@ def test_the_final_model_is_made_again_with_the_test_songs(
     songs = take(mood_tables, settings).toPandas().set_index("song_id")
     songs = songs.loc[[row["song_id"] for row in tested]].reset_index()
     hidden = np.array([row["hidden"] for row in tested])
-    measured, refitted = (NeuralModel.load(path, batch_tokens=64) for path in (once.folder, trained.folder))
+    measured, refitted = (NeuralModel.load(path, BY_LINE) for path in (once.folder, trained.folder))
     np.testing.assert_allclose(measured.hidden(songs), hidden, atol=1e-4)
     assert not np.allclose(refitted.hidden(songs), hidden, atol=1e-2)
     cards = [(path / "README.md").read_text() for path in (once.folder, trained.folder)]
@@ -241,7 +241,7 @@ def test_model_folder(trained: TrainedModels, mood_tables: Tables, quick: Settin
     assert "modified_tbert" in card
     assert "| test | 12 | 8 |" in card
     songs = take(mood_tables, quick).toPandas()
-    model = NeuralModel.load(trained.folder, batch_tokens=64)
+    model = NeuralModel.load(trained.folder, BY_LINE)
     prediction = model.predict(songs)
     assert prediction.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert prediction.hidden.shape == (100, 8 + 2)  # and what the regressions say of each mood
@@ -259,7 +259,7 @@ def test_loading_never_unpickles(trained: TrainedModels, monkeypatch: pytest.Mon
     monkeypatch.setattr(pickle, "load", refuse)
     monkeypatch.setattr(pickle, "loads", refuse)
     monkeypatch.setattr(torch, "load", refuse)
-    NeuralModel.load(trained.folder, batch_tokens=64)
+    NeuralModel.load(trained.folder, BY_LINE)
 
 
 @pytest.mark.parametrize(

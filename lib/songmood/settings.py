@@ -229,6 +229,11 @@ class TopicsSettings(Section):
     terms_shown: Count
 
 
+# What can run an encoder, with the precision of its numbers.
+ENGINES = {"torch": "float32", "onnx": "float32", "torch_bf16": "bfloat16", "torch_fp16": "float16"}
+FULL_PRECISION = "float32"
+
+
 class EncoderSettings(Section):
     model: Annotated[str, NO_EFFECT]  # the input `encoder` stands for it, by its content
     read_by: Literal["line", "window"]
@@ -237,7 +242,17 @@ class EncoderSettings(Section):
     max_tokens: Count
     window_overlap: Annotated[int, Field(ge=0)]
     max_windows: Count
+    engine: Literal["auto", "torch", "torch_bf16", "torch_fp16", "onnx"]
+    min_agreement: Annotated[float, Field(ge=0, lt=1)]
     batch_tokens: Annotated[Count, NO_EFFECT]
+
+    def reading(self) -> dict[str, Any]:
+        """What the settings say of how a text is read, and not of which model reads it, or how fast."""
+        return self.model_dump(mode="json", exclude={"model", "engine", "min_agreement", "batch_tokens"})
+
+    def of_model(self, folder: Path, reading: dict[str, Any]) -> EncoderSettings:
+        """The settings for the encoder of a trained model, which reads texts as it learned to."""
+        return EncoderSettings.model_validate({**self.model_dump(), **reading, "model": str(folder)})
 
 
 class TrainSettings(Section):

@@ -371,7 +371,12 @@ EMBEDDINGS = Table(
         SONG_ID,
         Column("embedding", FLOATS, "a vector of length 1; 384 numbers with the embedded encoder"),
         Column("text_hash", STRING, "SHA-256 of the lyrics, 64 hexadecimal digits"),
-        Column("model_id", STRING, "the encoder: 16 hexadecimal digits of SHA-256 over its files"),
+        Column(
+            "model_id",
+            STRING,
+            "the encoder: 16 hexadecimal digits of SHA-256 over its files, and -bfloat16 or -float16 if it "
+            "computed with these",
+        ),
         Column(
             "problem",
             STRING,

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +18,13 @@ from pyspark import TaskContext
 from safetensors.torch import save_file
 from transformers import AutoModel, AutoTokenizer
 
+from songmood.encoder.engines import Engine, Run
 from songmood.encoder.files import WEIGHTS, encoder_files
 from songmood.engine.errors import UserError, first_line
 from songmood.settings import EncoderSettings
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
+_ON_GPU = 128  # times as many tokens in a batch as on a CPU
 CUT_OFF, NO_KNOWN_WORD = "cut_off", "no_known_word"  # problems of a reading
 
 
@@ -69,8 +71,11 @@ class Encoder:
         self.tokenizer, self.model = _load(folder, settings.model)
         if getattr(self.model, "pooler", None) is not None:
             self.model.pooler = torch.nn.Identity()  # not None: some models call it without a check
-        self.model.eval().to(device())
+        self.device = device()
+        self.model.eval().to(self.device)
         self.folder, self.settings = folder, settings
+        self.engine: Engine | None = None  # torch in full precision
+        self._batch_tokens = settings.batch_tokens * (1 if self.device == "cpu" else _ON_GPU)
         self.max_tokens = min(settings.max_tokens, _positions(self.model), self.tokenizer.model_max_length)
         room = self.max_tokens - self.tokenizer.num_special_tokens_to_add()
         if not self.tokenizer.is_fast:
@@ -127,6 +132,10 @@ class Encoder:
     def read_windows(self, input_ids: Any, attention_mask: Any) -> Any:
         """One vector for each window, (windows, width): a tensor for `join_windows`."""
         states = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return self.pool(states, attention_mask)
+
+    def pool(self, states: Any, attention_mask: Any) -> Any:
+        """One vector for each window, (windows, width), of the tensor of its tokens' vectors."""
         mask = attention_mask.unsqueeze(-1)
         if self.settings.pooling == "mean":
             return (states * mask.to(states.dtype)).sum(1)
@@ -184,12 +193,25 @@ class Encoder:
     def _encode(self, windows: Sequence[Sequence[int]]) -> Any:
         """One vector for each window, (windows, width): a tensor. The windows are sorted by length."""
         vectors = torch.zeros((len(windows), self.width))
+        lengths = [len(window) for window in windows]
         self.model.eval()
+        run: Run = self.engine.run if self.engine else self.read_windows
+        start = 0
         with torch.inference_mode():
-            for start, end in _batches([len(window) for window in windows], self.settings.batch_tokens):
-                batch = self.pad(windows[start:end])
-                pooled = self.read_windows(**{name: tensor.to(device()) for name, tensor in batch.items()})
-                vectors[start:end] = pooled.cpu()
+            while start < len(windows):
+                end = _batch_end(lengths, start, self._batch_tokens)
+                batch = {
+                    name: tensor.to(self.device) for name, tensor in self.pad(windows[start:end]).items()
+                }
+                try:
+                    vectors[start:end] = run(batch["input_ids"], batch["attention_mask"]).cpu()
+                except torch.cuda.OutOfMemoryError:  # other tasks may share the GPU
+                    if end - start == 1:
+                        raise
+                    self._batch_tokens = (end - start) * lengths[end - 1] // 2
+                    torch.cuda.empty_cache()
+                else:
+                    start = end
         return vectors
 
     def layers(self) -> list[Any]:
@@ -239,8 +261,12 @@ def load_encoder(folder: Path, settings: EncoderSettings) -> Encoder:
 
 
 def device() -> str:
-    """The device that models run on: cuda where there is a GPU, else cpu."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """The device that models run on: the GPU that Spark has given to the task, else any GPU, else the CPU."""
+    if not torch.cuda.is_available():
+        return "cpu"
+    task = TaskContext.get()
+    given = task.resources().get("gpu") if task else None
+    return f"cuda:{given.addresses[0]}" if given else "cuda"
 
 
 def one_thread_in_workers() -> None:
@@ -297,16 +323,15 @@ def _positions(model: Any) -> int:
     return positions
 
 
-def _batches(lengths: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
-    """Where batches begin and end: at most `most` tokens, padding included, but at least one text in each.
+def _batch_end(lengths: Sequence[int], start: int, most: int) -> int:
+    """Where the batch from `start` ends: of at most `most` tokens with padding, but at least one window.
 
     The lengths are sorted.
     """
-    start = 0
-    for end in range(1, len(lengths) + 1):
-        if end == len(lengths) or (end + 1 - start) * lengths[end] > most:
-            yield start, end
-            start = end
+    end = start + 1
+    while end < len(lengths) and (end + 1 - start) * lengths[end] <= most:
+        end += 1
+    return end
 
 
 def _lines(text: str, max_words: int) -> list[str]:

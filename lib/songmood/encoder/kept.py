@@ -12,8 +12,9 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +23,32 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
-from pyspark import SparkFiles
+from pyspark import Accumulator, SparkFiles
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from songmood.encoder.udf import is_text, spread
 from songmood.engine.errors import UserError
 from songmood.engine.fingerprint import code_fingerprint
-from songmood.engine.settings import with_effect
+from songmood.engine.spark import progress
 from songmood.engine.step import Notes
 from songmood.engine.store import open_filesystem, write_file
-from songmood.settings import BY_VALUE, EncoderSettings
+from songmood.settings import BY_VALUE, ENGINES, FULL_PRECISION, EncoderSettings
 
 _PART = 500  # texts: about half a minute of a core
-_EMBEDDINGS = "text_hash string, embedding array<float>, problem string"
-_WORK = ["failed", "word_pieces", "tokenize", "encode", "write"]  # the last three in seconds
-_DONE = ", ".join(["file string", *(f"{name} double" for name in _WORK)])
 _FILE = pa.schema(
-    [("text_hash", pa.string()), ("embedding", pa.list_(pa.float32())), ("problem", pa.string())]
+    [
+        ("text_hash", pa.string()),
+        ("embedding", pa.list_(pa.float32())),
+        ("problem", pa.string()),
+        ("precision", pa.string()),  # of the engine's numbers
+        ("agreement", pa.float32()),  # see Engine
+    ]
 )
+_ROWS = "text_hash string, embedding array<float>, problem string, precision string, agreement float"
+_SECONDS = ["choose_engine", "tokenize", "encode", "write"]
+_DONE = ["file string", "failed long", "word_pieces long", "engine string", "speeds map<string, double>"]
+_DONE += ["refused array<string>", *(f"{name} double" for name in _SECONDS)]
 
 
 def embeddings_key(model_id: str, settings: EncoderSettings) -> str:
@@ -49,7 +57,7 @@ def embeddings_key(model_id: str, settings: EncoderSettings) -> str:
     Versions of packages are not a part of it: their embeddings of a text agree to the fifth digit.
     """
     code = code_fingerprint("songmood.encoder.encoder", BY_VALUE, with_versions=False)
-    text = json.dumps([model_id, with_effect(settings), code], sort_keys=True, default=str)
+    text = json.dumps([model_id, settings.reading(), code], sort_keys=True, default=str)
     return f"embeddings-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -58,71 +66,103 @@ def fetch_embeddings(
 ) -> tuple[DataFrame, Notes]:
     """The embedding of each song's lyrics, and what to report of the work.
 
-    Takes the table `lyrics` and returns song_id, text_hash, embedding and problem, as in the table
-    `embeddings`. Songs with blank lyrics have no row, nor have those whose vector is not of numbers. A text
-    is encoded once, and not at all if its embedding is in the folder `kept`, a URI. The encoder's folder was
-    shipped to executors under `folder_name`. The seventh digit of an embedding may depend on the texts that
-    share its batch. Raises UserError if executors write to a folder of their own.
+    Takes the table `lyrics` and returns song_id, text_hash, embedding, problem and model_suffix. Songs with
+    blank lyrics have no row, nor have those whose vector is not of numbers. A text is encoded once, and not
+    at all if its embedding is in the folder `kept`, a URI, in a precision that the settings allow. The column
+    model_suffix is '' for full precision, and the name of the precision for a lower one. The encoder's folder
+    was shipped to executors under `folder_name`. The seventh digit of an embedding may depend on the texts
+    that share its batch. Raises UserError if executors write to a folder of their own.
     """
     filled = lyrics.where(is_text(F.col("lyrics")))
     hashed = filled.select("song_id", F.sha2("lyrics", 256).alias("text_hash"), "lyrics")
     texts = hashed.select("text_hash", "lyrics").dropDuplicates(["text_hash"])
     damaged = _delete_damaged(lyrics.sparkSession, kept)
-    missing = texts.join(_read(lyrics, kept), "text_hash", "left_anti")
+    missing = texts.join(_read(lyrics, kept, settings), "text_hash", "left_anti")
     started = time.perf_counter()
     count = missing.count()
-    work = dict.fromkeys(_WORK, 0.0)
+    work = pd.DataFrame(columns=[column.partition(" ")[0] for column in _DONE])
     if count:
         parts = spread(missing, "text_hash", least_parts=math.ceil(count / _PART))
-        rows = parts.mapInPandas(partial(_encode, folder_name, settings, kept), _DONE).collect()
-        if not {row.file for row in rows} <= {path.rpartition("/")[2] for path in _parts(kept)}:
+        with progress(lyrics.sparkSession, "encoded", count, " texts") as done:
+            encode = partial(_encode, folder_name, settings, kept, done)
+            rows = parts.mapInPandas(encode, ", ".join(_DONE)).collect()
+        work = pd.DataFrame([row.asDict() for row in rows])
+        if not set(work["file"]) <= {path.rpartition("/")[2] for path in _parts(kept)}:
             raise UserError(
                 f"embeddings that executors wrote are not in {kept}: "
                 "set paths.warehouse to a folder that all machines share"
             )
-        work = {name: sum(row[name] for row in rows) for name in _WORK}
     notes = _report(count, damaged, work, time.perf_counter() - started)
-    return hashed.select("song_id", "text_hash").join(_read(lyrics, kept), "text_hash"), notes
+    suffix = F.when(F.col("precision") == FULL_PRECISION, "").otherwise(F.concat(F.lit("-"), "precision"))
+    found = _read(lyrics, kept, settings).withColumn("model_suffix", suffix).drop("precision", "agreement")
+    return hashed.select("song_id", "text_hash").join(found, "text_hash"), notes
 
 
-def _report(count: int, damaged: int, work: Mapping[str, float], seconds: float) -> Notes:
-    warnings = []
+def _report(count: int, damaged: int, work: pd.DataFrame, seconds: float) -> Notes:
+    warnings = [f"{reason}, so it is not used" for reason in sorted({*chain(*work["refused"])})]
     if damaged:
         warnings.append(f"damaged files of embeddings, whose texts are encoded again: {damaged:,}")
-    if work["failed"]:
+    if failed := work["failed"].sum():
         warnings.append(
-            "texts without an embedding, because the encoder's vector for them is not of numbers: "
-            f"{work['failed']:,.0f}"
+            f"texts without an embedding, because the encoder's vector for them is not of numbers: {failed:,}"
         )
     figures: dict[str, Any] = {"encoded_texts": count}
     if count:
+        by_engine = work.groupby("engine")[["word_pieces", "encode"]].sum()
+        tried = pd.DataFrame([speeds for speeds in work["speeds"] if speeds])
         figures |= {
-            "word_pieces": int(work["word_pieces"]),
+            "word_pieces": int(work["word_pieces"].sum()),
             "texts_per_second": round(count / seconds, 2),
-            "core_seconds": {name: round(work[name], 1) for name in ("tokenize", "encode", "write")},
+            "core_seconds": {name: round(work[name].sum(), 1) for name in _SECONDS},
+            # word pieces that a core encodes in a second: in the work, and when the engines were tried
+            "speeds": (by_engine["word_pieces"] / by_engine["encode"]).round().astype(int).to_dict(),
+            "tried": tried.mean().round().astype(int).to_dict(),
         }
     return Notes(tuple(warnings), figures)
 
 
 def _encode(
-    folder_name: str, settings: EncoderSettings, kept: str, batches: Iterable[pd.DataFrame]
+    folder_name: str,
+    settings: EncoderSettings,
+    kept: str,
+    done: Accumulator[int],
+    batches: Iterable[pd.DataFrame],
 ) -> Iterator[pd.DataFrame]:
     """Encode a task's texts, and write their embeddings as one file."""
-    texts = pd.concat([*batches, pd.DataFrame(columns=["text_hash", "lyrics"])])
-    if len(texts):
-        read = _encoder(SparkFiles.get(folder_name), settings).read([str(text) for text in texts["lyrics"]])
-        started = time.perf_counter()
-        columns = [pa.array(texts["text_hash"]), list(read.embeddings), read.problems]
-        is_good = np.isfinite(read.embeddings).all(axis=1)
-        table = pa.table(dict(zip(_FILE.names, columns, strict=True)), schema=_FILE)
-        file = _write(kept, table.filter(is_good))
-        seconds = (read.tokenizing_s, read.encoding_s, time.perf_counter() - started)
-        work = [file, (~is_good).sum(), read.word_pieces, *seconds]
-        yield pd.DataFrame([work], columns=["file", *_WORK])
+    from songmood.encoder.encoder import device
+    from songmood.encoder.engines import choose_engine
+
+    table = pd.concat([*batches, pd.DataFrame(columns=["text_hash", "lyrics"])])
+    if not len(table):
+        return
+    started = time.perf_counter()
+    texts = [str(text) for text in table["lyrics"]]
+    encoder = _encoder(SparkFiles.get(folder_name), settings, device())
+    engine = encoder.engine or choose_engine(encoder, texts)
+    chosen = time.perf_counter()
+    read = encoder.read(texts)
+    encoded = time.perf_counter()
+    precision, agreement = [engine.precision] * len(texts), [engine.agreement] * len(texts)
+    columns = [pa.array(table["text_hash"]), list(read.embeddings), read.problems, precision, agreement]
+    is_good = np.isfinite(read.embeddings).all(axis=1)
+    file = _write(kept, pa.table(dict(zip(_FILE.names, columns, strict=True)), schema=_FILE).filter(is_good))
+    done.add(len(texts))
+    seconds = [chosen - started, read.tokenizing_s, read.encoding_s, time.perf_counter() - encoded]
+    work = [
+        file,
+        (~is_good).sum(),
+        read.word_pieces,
+        engine.name,
+        dict(engine.speeds),
+        list(engine.refused),
+        *seconds,
+    ]
+    yield pd.DataFrame([work], columns=[column.partition(" ")[0] for column in _DONE])
 
 
 @lru_cache(maxsize=2)  # worker processes are reused, but each task calls mapInPandas anew
-def _encoder(folder: str, settings: EncoderSettings) -> Any:
+def _encoder(folder: str, settings: EncoderSettings, device: str) -> Any:
+    """The encoder on a device: a task of a reused worker may be given another GPU."""
     from songmood.encoder.encoder import load_encoder, one_thread_in_workers
 
     one_thread_in_workers()
@@ -143,12 +183,15 @@ def _write(kept: str, table: pa.Table) -> str:
     return name
 
 
-def _read(beside: DataFrame, kept: str) -> DataFrame:
+def _read(beside: DataFrame, kept: str, settings: EncoderSettings) -> DataFrame:
+    """The embeddings in a folder that do for the settings."""
     spark = beside.sparkSession
     if not _parts(kept):
-        return spark.createDataFrame([], _EMBEDDINGS)
-    # two runs at a time may both have encoded a text
-    return spark.read.schema(_EMBEDDINGS).parquet(kept).dropDuplicates(["text_hash"])
+        return spark.createDataFrame([], _ROWS)
+    wanted = set(ENGINES.values()) if settings.engine == "auto" else {ENGINES[settings.engine]}
+    agrees = (F.col("precision") == FULL_PRECISION) | (F.col("agreement") >= settings.min_agreement)
+    good = spark.read.schema(_ROWS).parquet(kept).where(F.col("precision").isin(sorted(wanted)) & agrees)
+    return good.dropDuplicates(["text_hash"])  # two runs at a time may both have encoded a text
 
 
 def _parts(kept: str) -> list[str]:

@@ -10,13 +10,18 @@ import signal
 import tempfile
 import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from pyspark import Accumulator
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from songmood.engine.errors import UserError, explain
+from songmood.engine.terminal import progress_bar
 
+_LOOK_S = 0.5  # seconds from one look at a job's progress to the next
 _shipped: dict[tuple[str, str], Path] = {}  # (application, name) -> the folder that has this name there
 
 
@@ -53,6 +58,25 @@ def sampled(frame: DataFrame, key: str, most: int, seed: int) -> DataFrame:
     total = frame.agg(F.count(F.lit(1)).alias("_total"))
     likely = frame.crossJoin(F.broadcast(total)).where(rank <= most + 8 * math.sqrt(most) + 64)
     return likely.drop("_total").orderBy(place, key).limit(most)
+
+
+@contextmanager
+def progress(spark: SparkSession, title: str, total: int, unit: str) -> Iterator[Accumulator[int]]:
+    """Show how far a job has got. Its tasks add to the accumulator what they do; it counts when they end."""
+    done, is_over = spark.sparkContext.accumulator(0), threading.Event()
+
+    def watch() -> None:
+        with progress_bar(title, total, unit) as bar:
+            while not is_over.wait(_LOOK_S):
+                bar.update(done.value - bar.n)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield done
+    finally:
+        is_over.set()
+        watcher.join()
 
 
 def ship(spark: SparkSession, folder: Path) -> str:

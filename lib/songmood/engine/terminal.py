@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from tqdm import tqdm
+
 _INDENT = " " * 18
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,13 @@ def say(line: str) -> None:
 def warn(line: str) -> None:
     """A warning that belongs to the step that runs."""
     log.warning("%snote: %s", _INDENT, line)
+
+
+def progress_bar(title: str, total: int, unit: str) -> tqdm[Any]:
+    """How far the step that runs has got, with the rate and the time left; `unit` begins with a blank."""
+    # one line in a minute if nobody watches
+    interval_s = 0.5 if sys.stderr.isatty() else 60.0
+    return tqdm(total=total, desc=f"{_INDENT}{title}", unit=unit, mininterval=interval_s, leave=False)
 
 
 def show_end(record: Mapping[str, Any]) -> None:

@@ -146,7 +146,7 @@ class NeuralModel:
             "widths": self.head.widths,
             "hidden_size": self.head.hidden_size,
             "temperature": self.temperature,
-            "encoder": self.encoder.settings.model_dump(mode="json", exclude={"model", "batch_tokens"}),
+            "encoder": self.encoder.settings.reading(),
             "train": self.settings.model_copy(update=alone).model_dump(mode="json"),
             "seed": self.seed,
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
@@ -155,14 +155,16 @@ class NeuralModel:
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, batch_tokens: int) -> NeuralModel:
-        """The model of a folder. Nothing is unpickled. Raises UserError if the folder is damaged."""
+    def load(cls, folder: Path, settings: EncoderSettings) -> NeuralModel:
+        """The model of a folder. Nothing is unpickled. Raises UserError if the folder is damaged.
+
+        Of the settings, those are used that do not change how a text is read.
+        """
         description = describe(folder)
-        reads = {**description["encoder"], "model": str(folder), "batch_tokens": batch_tokens}
-        encoder = Encoder(folder, EncoderSettings.model_validate(reads))
-        settings = TrainSettings.model_validate(description["train"])
+        encoder = Encoder(folder, settings.of_model(folder, description["encoder"]))
+        train_settings = TrainSettings.model_validate(description["train"])
         kind = NEURAL[description["model"]]
-        model = cls(kind, description["moods"], encoder, settings, description["seed"])
+        model = cls(kind, description["moods"], encoder, train_settings, description["seed"])
         model.temperature = description["temperature"]
         for part in model.linear.values():
             part.load(folder)

@@ -18,6 +18,7 @@ from songmood.encoder.udf import spread
 from songmood.models.evaluate import HAPPY
 from songmood.models.neural import NeuralModel
 from songmood.models.songs import song_parts
+from songmood.settings import EncoderSettings
 
 
 class ShippedModel(NamedTuple):
@@ -32,7 +33,7 @@ class ShippedModel(NamedTuple):
     moods: Sequence[str]
     parts: Collection[str]
     learned: Sequence[str]
-    batch_tokens: int
+    encoder_settings: EncoderSettings
     column: str = "embedding"
 
 
@@ -59,7 +60,7 @@ def score_by_model(
         {"text_hash": F.sha2("lyrics", 256), "basis": _basis(model.parts)}
     )
     # mapInPandas returns both arrays from one pass of the model; a UDF would run once for each of them
-    predict = _predictor(model.folder_name, model.batch_tokens)
+    predict = _predictor(model.folder_name, model.encoder_settings)
     predicted = spread(songs).mapInPandas(predict, _PREDICTED)
     names = F.array(*(F.lit(mood) for mood in model.moods))
     highest = F.array_max("probabilities")
@@ -95,12 +96,12 @@ def _basis(parts: Collection[str]) -> Column:
 
 
 def _predictor(
-    folder_name: str, batch_tokens: int
+    folder_name: str, settings: EncoderSettings
 ) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
     def predict(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         one_thread_in_workers()
         for songs in batches:
-            model = _load(SparkFiles.get(folder_name), batch_tokens)
+            model = _load(SparkFiles.get(folder_name), settings)
             probabilities, hidden = model.predict(songs)
             columns = {"probabilities": list(probabilities), "hidden": list(hidden)}
             yield songs[["song_id", "text_hash", "basis"]].assign(**columns)
@@ -109,5 +110,5 @@ def _predictor(
 
 
 @lru_cache(maxsize=2)  # worker processes are reused, but each task calls mapInPandas anew
-def _load(folder: str, batch_tokens: int) -> NeuralModel:
-    return NeuralModel.load(Path(folder), batch_tokens)
+def _load(folder: str, settings: EncoderSettings) -> NeuralModel:
+    return NeuralModel.load(Path(folder), settings)

@@ -40,4 +40,7 @@ def embed_songs(
     model_id = encoder_id(encoder)
     kept = keep(embeddings_key(model_id, settings))
     embeddings, notes = fetch_embeddings(lyrics, ship(spark, encoder), settings, kept)
-    return Embedded(embeddings.withColumn("model_id", F.lit(model_id)), notes)
+    return Embedded(
+        embeddings.withColumn("model_id", F.concat(F.lit(model_id), "model_suffix")).drop("model_suffix"),
+        notes,
+    )

@@ -55,11 +55,10 @@ def score_songs(
         description["moods"],
         description["widths"],
         learned_from(mood_model),
-        encoder_settings.batch_tokens,
+        encoder_settings,
     )
     if NEURAL[description["model"]].tuned:
-        own = {"model": str(mood_model), "batch_tokens": model.batch_tokens}
-        reads = EncoderSettings.model_validate({**description["encoder"], **own})
+        reads = encoder_settings.of_model(mood_model, description["encoder"])
         kept = keep(embeddings_key(model.model_id, reads))
         embeddings, notes = fetch_embeddings(lyrics, model.folder_name, reads, kept)
         model = model._replace(column="vector")

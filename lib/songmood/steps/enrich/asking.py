@@ -7,7 +7,6 @@ executors would not help.
 from __future__ import annotations
 
 import itertools
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -20,8 +19,8 @@ from tenacity import (
     stop_after_attempt,
     wait_exponential_jitter,
 )
-from tqdm import tqdm
 
+from songmood.engine.terminal import progress_bar
 from songmood.settings import FetchSettings
 from songmood.steps.enrich.cache import RequestCache
 from songmood.steps.enrich.gate import Malformed, Refused, Spent, Transient
@@ -55,12 +54,9 @@ def fetch_answers(
     """
     outcome = Outcome()
     batches = _batches(requests, service.batch)
-    # one line in a minute if nobody watches
-    interval_s = 0.5 if sys.stderr.isatty() else 60.0
-    title = f"{'':<18}{service.name}"
     with (
         ThreadPoolExecutor(settings.threads) as pool,
-        tqdm(total=total, desc=title, unit=" songs", mininterval=interval_s, leave=False) as progress,
+        progress_bar(service.name, total, " songs") as progress,
     ):
 
         def send(count: int) -> set[Future[list[Answer]]]:
