@@ -94,7 +94,7 @@ def song_tables(
 
 def take(tables: Tables, settings: Settings) -> DataFrame:
     """The training songs of the tables."""
-    return training_songs(**tables, settings=settings.train, seed=settings.seed)
+    return training_songs(**tables, settings=settings.train, seed=settings.seed).rows
 
 
 def model_settings(settings: Settings) -> ModelSettings:

@@ -108,6 +108,7 @@ def test_songs_beyond_the_sample_land_in_their_blob(
     settings = make_settings(*SETTINGS, "cluster.fit_songs=45").cluster
     sampled = fit_clusters(features, settings, seed=7)
     assert len(sampled.song_ids) == 45
+    assert sampled.figures == {"left_out": {"cluster.fit_songs": sum(SIZES) - 45}}
     placed = assign_clusters(features, sampled)
     assert placed.schema == CLUSTERS.schema
     clusters = placed.toPandas()

@@ -53,15 +53,25 @@ def test_all_engines_give_the_same_embeddings(
     assert other.read([]).embeddings.shape == (0, plain.width)
 
 
-def test_auto_takes_the_fastest_on_a_real_encoder() -> None:
+def test_auto_takes_a_fast_engine_on_a_real_encoder() -> None:
     encoder = Encoder(resolve_encoder("embedded"), BY_LINE.model_copy(update={"engine": "auto"}))
     texts = [f"we dance in the sun\nand love is {number} times as bright" for number in range(200)]
     expected = encoder.embed(texts)
     chosen = choose_engine(encoder, texts)
     assert chosen.refused == ()
     assert {"torch", "onnx"} <= set(chosen.speeds)
-    assert chosen.speeds[chosen.name] == max(chosen.speeds.values()) > 0
+    assert chosen.speeds[chosen.name] * 1.5 >= max(chosen.speeds.values()) > 0
     assert (encoder.embed(texts) * expected).sum(axis=1) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(("torch_speed", "expected"), [(900, "onnx"), (1400, "onnx"), (1600, "torch")])
+def test_auto_takes_the_same_engine_in_each_run(
+    encoder: Callable[..., Encoder], torch_speed: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Noise must not change the last digits of a run's results; an engine that is clearly faster may."""
+    monkeypatch.setattr(engines, "_computes_bf16", lambda: False)
+    monkeypatch.setattr(engines, "_speeds", lambda *_: {"onnx": 1000.0, "torch": torch_speed})
+    assert choose_engine(encoder(engine="auto"), TEXTS).name == expected
 
 
 def test_an_engine_that_does_not_start_is_not_used(

@@ -104,6 +104,18 @@ STEPS = [
         },
         figures={"choices": {"top_k": [1, 3, 5, 10], "epsilon": [0.0, 0.05, 0.1, 0.2, 0.3]}},
     ),
+    step_record(
+        "embed",
+        {"embeddings": (38,)},
+        figures={
+            "encoded_texts": 36,
+            "word_pieces": 3456,
+            "texts_per_second": 12.34,
+            "core_seconds": {"read": 1.0, "choose_engine": 2.0, "tokenize": 0.5, "encode": 6.0, "write": 0.5},
+            "speeds": {"onnx": 2750},
+            "tried": {"torch": 2000, "onnx": 2800},
+        },
+    ),
     step_record("score", {"moods": (N - 2, {"happy": 25, "sad": 13})}),
     step_record("recommend", {"recommendations": (N * 10,)}),
 ]
@@ -628,6 +640,13 @@ def test_topics_show_the_models_that_were_tried(page: str) -> None:
     assert rows[-1].startswith("LDA of the paper 7 0.35 -6.72")
     assert len(rows) == 1 + 20 + 1
     assert "20 of 29 are shown." in page
+
+
+def test_the_section_time_says_where_encoding_spent_it(page: str) -> None:
+    part = text_of(page.partition("<h2>Time</h2>")[2])
+    assert "embed encoded 36 lyrics of 3,456 word pieces, 12.3 lyrics a second." in part
+    assert "read 10.0%, choose engine 20.0%, tokenize 5.0%, encode 60.0%, write 5.0%." in part
+    assert "2,750 by onnx (tried on a sample: onnx 2,800, torch 2,000)." in part
 
 
 def test_names_from_the_corpus_are_escaped(

@@ -25,17 +25,24 @@ def small_results(spark: SparkSession) -> Iterator[None]:
 def test_the_rows_with_the_smallest_hashes(spark: SparkSession, most: int, partitions: int) -> None:
     rows = spark.range(1000).select(F.concat(F.lit("s"), "id").alias("song_id")).repartition(partitions)
     expected = rows.orderBy(F.xxhash64("song_id", F.lit(3)), "song_id").limit(most).collect()
-    assert sampled(rows, "song_id", most, seed=3).collect() == expected
+    assert sampled(rows, "song_id", most, seed=3).rows.collect() == expected
     assert len(expected) == min(most, 1000)
 
 
 def test_another_seed_draws_other_rows(spark: SparkSession) -> None:
     rows = spark.range(1000)
-    assert set(sampled(rows, "id", 20, 1).collect()) != set(sampled(rows, "id", 20, 2).collect())
+    assert set(sampled(rows, "id", 20, 1).rows.collect()) != set(sampled(rows, "id", 20, 2).rows.collect())
 
 
 def test_no_rows(spark: SparkSession) -> None:
-    assert sampled(spark.range(0), "id", 5, 1).collect() == []
+    sample = sampled(spark.range(0), "id", 5, 1)
+    assert sample.rows.collect() == []
+    assert sample.left_out("cap") == {"left_out": {"cap": 0}}
+
+
+@pytest.mark.parametrize(("most", "left_out"), [(30, 70), (100, 0), (1000, 0)])
+def test_it_says_how_many_rows_are_left_out(spark: SparkSession, most: int, left_out: int) -> None:
+    assert sampled(spark.range(100), "id", most, 1).left_out("a.cap") == {"left_out": {"a.cap": left_out}}
 
 
 @pytest.mark.usefixtures("small_results")
@@ -45,4 +52,4 @@ def test_partitions_do_not_multiply_what_the_driver_gets(spark: SparkSession) ->
     rows = spark.range(2000).repartition(20).withColumn("text", F.concat(*hashes))
     with pytest.raises(Exception, match="maxResultSize"):
         rows.orderBy(F.xxhash64("id", F.lit(1))).limit(200).collect()
-    assert len(sampled(rows, "id", 200, 1).collect()) == 200
+    assert len(sampled(rows, "id", 200, 1).rows.collect()) == 200

@@ -192,6 +192,7 @@ def test_fits_on_at_most_fit_songs(tokens: MakeTokens, settings: TopicsSettings)
     fitted = fit(tokens(songs()), bounded)
     assert fitted.model is not None
     assert fitted.model.dictionary.num_docs == 18  # of 20, two are held out
+    assert fitted.figures == {"left_out": {"topics.fit_songs": len(songs()) - 20}}
 
 
 def test_an_unknown_model_is_an_error_and_not_another_model(

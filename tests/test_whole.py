@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -226,6 +227,43 @@ def test_a_run_killed_on_a_cluster_goes_on_and_makes_the_same_tables(
     tables = [json.loads((w / "current.json").read_text())["tables"] for w in (published, warehouse)]
     # batches fall differently on executors, which moves a float's last digits
     same_tables((published, tables[0]), (warehouse, tables[1]))
+
+
+ON_GPUS = """
+import sys, time, torch
+from pyspark import TaskContext
+from pyspark.sql import SparkSession
+from songmood.encoder.encoder import device
+
+def compute(_):
+    torch.cuda.is_available = lambda: True
+    time.sleep(2)  # long enough for all tasks to be there at once
+    yield device()
+
+lines = [line.split() for line in open(sys.argv[1]) if ".resource.gpu." in line]
+builder = SparkSession.builder.master("local-cluster[2,2,1024]").config("spark.ui.enabled", "false")
+for name, value in [(name.lstrip("# "), value) for _, name, value in lines]:
+    builder = builder.config(name, value.replace("/opt/songmood", sys.argv[2]).replace("0.25", "0.5"))
+builder = builder.config("spark.worker.resource.gpu.amount", "1")
+builder = builder.config("spark.worker.resource.gpu.discoveryScript", f"{sys.argv[2]}/conf/find-gpus.sh")
+spark = builder.getOrCreate()
+print(sorted(spark.sparkContext.parallelize(range(4), 4).mapPartitions(compute).collect()))
+"""
+
+
+def test_tasks_compute_on_the_gpu_that_spark_gives_them(folder: Path) -> None:
+    """Two executors, each with a GPU of its own that two tasks share; nvidia-smi is pretended."""
+    tools = folder / "tools"
+    tools.mkdir()
+    (tools / "nvidia-smi").write_text("#!/bin/sh\necho 7\n")
+    (tools / "nvidia-smi").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "PYTHONPATH": f"{ROOT}/lib"}
+    ended = subprocess.run(
+        [sys.executable, "-c", ON_GPUS, ROOT / "conf" / "spark-cluster.conf", ROOT],
+        env=environment, cwd=folder, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.split("\n")[-2] == str(["cuda:7"] * 4)
 
 
 def test_lyrics_without_labels_go_to_the_end(shared_data: Path, folder: Path) -> None:

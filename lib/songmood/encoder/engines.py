@@ -1,6 +1,6 @@
 """Engines: what runs an encoder's model. torch in full or half precision, and ONNX Runtime.
 
-A worker tries the engines on some of its own texts, and takes the fastest of those that agree with torch in
+A worker tries the engines on some of its own texts, and takes a fast one of those that agree with torch in
 full precision. ONNX Runtime's int8 is not among them: with all-MiniLM-L6-v2 its cosine to full precision is
 .992 to .995 on lyrics, at 1.2 to 1.7 times the speed of its full precision.
 """
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SAME = 1e-4  # two engines of full precision differ by at most this in any number of an embedding
 _LARGEST_EXPORT = 1 << 30  # bytes of weights: a graph in one piece holds at most twice as much
+_CLEARLY = 1.5  # times as fast: a smaller lead may be noise, and the choice is to be the same in each run
 _SAMPLE = 1_024  # word pieces that an engine is tried on: a third of a second
 _INPUTS = ["input_ids", "attention_mask"]
 
@@ -53,8 +54,9 @@ class Engine(NamedTuple):
 
 
 def choose_engine(encoder: Encoder, texts: Sequence[str]) -> Engine:
-    """Give an encoder the engine of its settings, or the fastest one for texts like these if that is auto.
+    """Give an encoder the engine of its settings or, if that is auto, the one that is best for its device.
 
+    That is the first of `_candidates`, unless another one is clearly faster with texts like these.
     Other engines than torch in full precision are tried on a sample of the texts. One of full precision must
     give the same numbers to 1e-4, one of half precision a cosine of at least settings.min_agreement.
     Otherwise, and where it does not start, torch is used, and `refused` says why.
@@ -80,8 +82,9 @@ def choose_engine(encoder: Encoder, texts: Sequence[str]) -> Engine:
             engines.append(plain)
         if len(engines) > 1:
             speeds = _speeds(encoder, engines, sample)
-    best = max(engines or [plain], key=lambda engine: speeds.get(engine.name, 0.0))
-    encoder.engine = best._replace(speeds=speeds, refused=tuple(refused))
+    fastest = max(speeds.values(), default=0.0)
+    fast = [engine for engine in engines if speeds.get(engine.name, fastest) * _CLEARLY >= fastest]
+    encoder.engine = (fast or [plain])[0]._replace(speeds=speeds, refused=tuple(refused))
     return encoder.engine
 
 
@@ -105,14 +108,13 @@ def _agreement(encoder: Encoder, sample: Sequence[str], expected: Vectors) -> fl
 
 
 def _candidates(encoder: Encoder) -> list[str]:
+    """The engines worth a trial on the encoder's device, the one that should be fastest first."""
     if encoder.device != "cpu":
         return ["torch_bf16" if torch.cuda.is_bf16_supported() else "torch_fp16"]
-    names = ["torch"]
+    names = ["torch_bf16"] if _computes_bf16() else []
     if sum(weights.nbytes for weights in encoder.model.state_dict().values()) <= _LARGEST_EXPORT:
         names.append("onnx")
-    if _computes_bf16():
-        names.append("torch_bf16")
-    return names
+    return [*names, "torch"]
 
 
 def _computes_bf16() -> bool:

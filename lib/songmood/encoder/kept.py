@@ -35,7 +35,7 @@ from songmood.engine.step import Notes
 from songmood.engine.store import open_filesystem, write_file
 from songmood.settings import BY_VALUE, ENGINES, FULL_PRECISION, EncoderSettings
 
-_PART = 500  # texts: about half a minute of a core
+_PART = 300  # texts: about twenty seconds of a core
 _FILE = pa.schema(
     [
         ("text_hash", pa.string()),
@@ -46,7 +46,7 @@ _FILE = pa.schema(
     ]
 )
 _ROWS = "text_hash string, embedding array<float>, problem string, precision string, agreement float"
-_SECONDS = ["choose_engine", "tokenize", "encode", "write"]
+_SECONDS = ["read", "choose_engine", "tokenize", "encode", "write"]
 _DONE = ["file string", "failed long", "word_pieces long", "engine string", "speeds map<string, double>"]
 _DONE += ["refused array<string>", *(f"{name} double" for name in _SECONDS)]
 
@@ -132,6 +132,7 @@ def _encode(
     from songmood.encoder.encoder import device
     from songmood.encoder.engines import choose_engine
 
+    began = time.perf_counter()
     table = pd.concat([*batches, pd.DataFrame(columns=["text_hash", "lyrics"])])
     if not len(table):
         return
@@ -147,7 +148,13 @@ def _encode(
     is_good = np.isfinite(read.embeddings).all(axis=1)
     file = _write(kept, pa.table(dict(zip(_FILE.names, columns, strict=True)), schema=_FILE).filter(is_good))
     done.add(len(texts))
-    seconds = [chosen - started, read.tokenizing_s, read.encoding_s, time.perf_counter() - encoded]
+    seconds = [
+        started - began,
+        chosen - started,
+        read.tokenizing_s,
+        read.encoding_s,
+        time.perf_counter() - encoded,
+    ]
     work = [
         file,
         (~is_good).sum(),

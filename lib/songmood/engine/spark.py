@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from pyspark import Accumulator
 from pyspark.sql import DataFrame, SparkSession
@@ -47,17 +48,28 @@ def keep_names(session: SparkSession) -> None:
         setattr(session._jvm, name, getattr(session._jvm, name))
 
 
-def sampled(frame: DataFrame, key: str, most: int, seed: int) -> DataFrame:
+class Sample(NamedTuple):
+    """Rows drawn from a frame of `of` rows."""
+
+    rows: DataFrame
+    of: int
+    most: int
+
+    def left_out(self, cap: str) -> dict[str, Any]:
+        """A figure for the manifest: how many rows the setting `cap` left out."""
+        return {"left_out": {cap: max(0, self.of - self.most)}}
+
+
+def sampled(frame: DataFrame, key: str, most: int, seed: int) -> Sample:
     """At most `most` rows of a frame, drawn by a hash of their key and the seed, in the order of that hash.
 
     Rows whose hash is too large for them to be drawn are left out first. Otherwise each partition would send
-    `most` rows, to one task or to the driver.
+    `most` rows, to one task or to the driver. Counts the frame.
     """
-    place = F.xxhash64(key, F.lit(seed))
-    rank = (place / 2.0**64 + 0.5) * F.col("_total")  # about the row's rank among all
-    total = frame.agg(F.count(F.lit(1)).alias("_total"))
-    likely = frame.crossJoin(F.broadcast(total)).where(rank <= most + 8 * math.sqrt(most) + 64)
-    return likely.drop("_total").orderBy(place, key).limit(most)
+    place, of = F.xxhash64(key, F.lit(seed)), frame.count()
+    rank = (place / 2.0**64 + 0.5) * of  # about the row's rank among all
+    likely = frame.where(rank <= most + 8 * math.sqrt(most) + 64) if of > most else frame
+    return Sample(likely.orderBy(place, key).limit(most), of, most)
 
 
 @contextmanager

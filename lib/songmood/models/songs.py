@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from songmood.audio import AUDIO_FEATURES
 from songmood.engine.errors import UserError
-from songmood.engine.spark import sampled
+from songmood.engine.spark import Sample, sampled
 from songmood.models.splits import PARTS, SPLITS, RareMoodError
 from songmood.names.normalize import normalized_artist
 from songmood.settings import TrainSettings
@@ -51,7 +51,7 @@ def training_songs(
     audio_features: DataFrame,
     settings: TrainSettings,
     seed: int,
-) -> DataFrame:
+) -> Sample:
     """The labelled songs that have lyrics or audio features, at most `train.max_songs` of them.
 
     Columns: song_id, mood, artist and `SONG_COLUMNS`. The artist is the normalized name; the name as written
@@ -63,7 +63,7 @@ def training_songs(
     songs = labelled.select("song_id", "mood").join(deduped.select("song_id", "artist"), "song_id")
     found = song_parts(songs, lyrics, embeddings, topics, audio_features)
     drawn = sampled(found, "song_id", settings.max_songs, seed)
-    return drawn.withColumn("artist", F.coalesce(artist, "song_id"))
+    return drawn._replace(rows=drawn.rows.withColumn("artist", F.coalesce(artist, "song_id")))
 
 
 def fetch_training_songs(songs: DataFrame) -> pd.DataFrame:

@@ -70,6 +70,7 @@ def render_report(
         seeds=recommendations.seeds(frames["seeds"]),
         retrieval=models.retrieval_rows(frames["retrieval_metrics"]),
         steps=funnel.step_bars(steps),
+        encoding=funnel.encoding(steps),
         warnings=[(step["step"], warning) for step in steps for warning in step["warnings"]],
         settings=yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True),
     )

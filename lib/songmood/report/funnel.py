@@ -109,6 +109,25 @@ def _requirements(settings: Mapping[str, Any]) -> str:
     return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
 
 
+def encoding(steps: StepRecords) -> list[dict[str, Any]]:
+    """What each step encoded, how fast, and the share of the cores' time that each part of the work took."""
+    rows = []
+    for step in steps:
+        figures = step["figures"]
+        if not step["reused"] and figures.get("encoded_texts"):
+            whole = sum(figures["core_seconds"].values()) or 1
+            rows.append(
+                {
+                    "name": step["step"],
+                    **{name: figures[name] for name in ("encoded_texts", "word_pieces", "texts_per_second")},
+                    "shares": [(name, seconds / whole) for name, seconds in figures["core_seconds"].items()],
+                    "speeds": sort_counts(figures["speeds"]),
+                    "tried": sort_counts(figures["tried"]),
+                }
+            )
+    return rows
+
+
 def step_bars(steps: StepRecords) -> list[dict[str, Any]]:
     """A bar for each step: name, seconds, share of the longest, peak memory, rows written."""
     longest = max([step["seconds"] for step in steps if not step["reused"]], default=0) or 1

@@ -58,7 +58,7 @@ def summarize(tables: Mapping[str, DataFrame], settings: Settings) -> dict[str, 
 def _draw_points(tables: Mapping[str, DataFrame], shown: ReportSettings, seed: int) -> DataFrame:
     points = tables["clusters"].select("song_id", "x", "y", "cluster")
     drawn = sampled(points, "song_id", shown.map_songs, seed)
-    return drawn.join(tables["moods"].select("song_id", "mood"), "song_id", "left")
+    return drawn.rows.join(tables["moods"].select("song_id", "mood"), "song_id", "left")
 
 
 def _draw_seeds(recommendations: DataFrame, shown: ReportSettings, seed: int) -> DataFrame:
@@ -66,7 +66,7 @@ def _draw_seeds(recommendations: DataFrame, shown: ReportSettings, seed: int) ->
     columns = ("seed_song_id", "rank", "song_id", "score", "lexical_score", "reason")
     recommended = recommendations.where(F.col("rank") <= shown.recommendations).select(*columns)
     candidates = recommended.where(F.col("rank") == 1).select("seed_song_id")
-    seeds = sampled(candidates, "seed_song_id", shown.seed_songs, seed)
+    seeds = sampled(candidates, "seed_song_id", shown.seed_songs, seed).rows
     themselves = seeds.select("seed_song_id", F.lit(0).alias("rank"), F.col("seed_song_id").alias("song_id"))
     found = recommended.join(F.broadcast(seeds), "seed_song_id", "left_semi")
     return found.unionByName(themselves, allowMissingColumns=True)

@@ -42,7 +42,7 @@ def reproduce_paper(
     from songmood.report.table1 import render_table1
 
     tables = (labelled, deduped, lyrics, embeddings, topics, audio_features)
-    songs = fetch_training_songs(training_songs(*tables, settings.train, settings.seed))
+    songs = fetch_training_songs(training_songs(*tables, settings.train, settings.seed).rows)
     units = Units(store, folder_of(songs, settings, encoder_id(encoder)))
     reproduce(songs, encoder, settings, units, say)
     rows = table_rows(units, dict(zip(songs["song_id"], songs["artist"], strict=True)), settings)

@@ -41,12 +41,12 @@ def train_models(
 
     songs = training_songs(labelled, deduped, lyrics, embeddings, topics, audio_features, settings, seed)
     trained = fit_models(
-        songs, encoder, ModelSettings(settings, encoder_settings, seed), scratch / "mood_model"
+        songs.rows, encoder, ModelSettings(settings, encoder_settings, seed), scratch / "mood_model"
     )
     return Trained(
         trained.model_metrics,
         trained.training_curves,
         trained.model_predictions,
         trained.folder,
-        Notes(tuple(trained.warnings), trained.figures),
+        Notes(tuple(trained.warnings), {**trained.figures, **songs.left_out("train.max_songs")}),
     )

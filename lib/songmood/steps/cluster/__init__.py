@@ -55,5 +55,5 @@ def cluster_songs(
     return Clustered(
         assign_clusters(features, fitted),
         list_candidates(features.sparkSession, fitted),
-        Notes((*warnings, *fitted.notes)),
+        Notes((*warnings, *fitted.notes), fitted.figures),
     )

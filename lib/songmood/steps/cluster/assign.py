@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ class Clustering:
 
     Of the n songs in the sample, `features` is n x features, `embedding` n x 10 and `picture` n x 2.
     `centers` is k x 10; clusters are numbered from 0, the largest first. `selection` is the table
-    cluster_selection. `notes` are warnings for the user.
+    cluster_selection. `notes` are warnings for the user, `figures` are for the manifest.
     """
 
     encoding: Encoding
@@ -45,6 +45,7 @@ class Clustering:
     centers: Matrix
     selection: list[Candidate]
     notes: tuple[str, ...] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 def assign_clusters(features: DataFrame, fitted: Clustering) -> DataFrame:

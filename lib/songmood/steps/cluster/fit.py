@@ -23,8 +23,8 @@ def fit_clusters(features: DataFrame, settings: ClusterSettings, seed: int) -> C
     k is the candidate with the largest silhouette (the smaller of equals); distortion is K-Means'
     inertia. Candidates that leave fewer than `min_cluster_songs` songs for each cluster are not tried.
     """
-    sample = sampled(features, "song_id", settings.fit_songs, seed).toPandas()
-    sample = sample.sort_values("song_id", ignore_index=True)
+    drawn = sampled(features, "song_id", settings.fit_songs, seed)
+    sample = drawn.rows.toPandas().sort_values("song_id", ignore_index=True)
     if sample.empty:
         return _without_songs(settings)
     encoding = Encoding.fit(sample)
@@ -34,8 +34,11 @@ def fit_clusters(features: DataFrame, settings: ClusterSettings, seed: int) -> C
     with threadpool_limits(1):
         embedding, picture = _project(values, settings, seed, notes)
         centers, selection = _choose_k(embedding, settings, seed, notes)
+    figures = drawn.left_out("cluster.fit_songs")
     song_ids = sample["song_id"].to_numpy()
-    return Clustering(encoding, song_ids, values, embedding, picture, centers, selection, tuple(notes))
+    return Clustering(
+        encoding, song_ids, values, embedding, picture, centers, selection, tuple(notes), figures
+    )
 
 
 def _project(values: Matrix, settings: ClusterSettings, seed: int, notes: list[str]) -> tuple[Matrix, Matrix]:

@@ -43,5 +43,5 @@ def model_topics(
         infer_topics(tokens, embeddings, fitted, settings),
         list_terms(tokens.sparkSession, fitted, settings),
         list_candidates(tokens.sparkSession, fitted),
-        Notes((fitted.problem,) if fitted.problem else ()),
+        Notes((fitted.problem,) if fitted.problem else (), fitted.figures),
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +75,7 @@ class FittedTopics:
     model: TopicModel | None
     selection: tuple[Candidate, ...]
     problem: str | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)  # for the manifest
 
 
 def count_words(dictionary: Dictionary, texts: Sequence[Sequence[str]]) -> list[Counts]:

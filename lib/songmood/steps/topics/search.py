@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gensim.corpora import Dictionary
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -32,7 +34,8 @@ def fit_topics(tokens: DataFrame, embeddings: DataFrame, settings: TopicsSetting
     that the models are fitted on.
     """
     check_models(settings)
-    songs = fetch_sample(tokens, embeddings if "dense" in settings.models else None, settings.fit_songs, seed)
+    seen = embeddings if "dense" in settings.models else None
+    songs, figures = fetch_sample(tokens, seen, settings.fit_songs, seed)
     if not songs:
         problem = "no song has words, so no topics: the corpus folder lyrics/ supplies lyrics"
         return FittedTopics(None, (), problem)
@@ -45,16 +48,22 @@ def fit_topics(tokens: DataFrame, embeddings: DataFrame, settings: TopicsSetting
         return FittedTopics(None, (), _problem(vocabularies, len(fitted), settings))
     best = max(range(len(found)), key=lambda i: (*_worth(*found[i]), -i))
     selection = tuple(candidate._replace(chosen=i == best) for i, (candidate, _) in enumerate(found))
-    return FittedTopics(found[best][1], selection)
+    return FittedTopics(found[best][1], selection, figures=figures)
 
 
-def fetch_sample(tokens: DataFrame, embeddings: DataFrame | None, songs: int, seed: int) -> list[Song]:
-    """At most `songs` songs with words, in an order that depends on song_id and seed alone."""
+def fetch_sample(
+    tokens: DataFrame, embeddings: DataFrame | None, songs: int, seed: int
+) -> tuple[list[Song], dict[str, Any]]:
+    """At most `songs` songs with words, in an order that depends on song_id and seed alone.
+
+    Also a figure for the manifest: how many songs are left out.
+    """
     place = F.xxhash64("song_id", F.lit(seed))
     chosen = sampled(tokens.where(F.size("tokens") > 0), "song_id", songs, seed)
-    rows = with_embeddings(chosen, embeddings).withColumn("place", place).collect()
+    rows = with_embeddings(chosen.rows, embeddings).withColumn("place", place).collect()
     ordered = sorted(rows, key=lambda row: (row.place, row.song_id))
-    return [Song(row.song_id, row.tokens, row.embedding) for row in ordered]
+    found = [Song(row.song_id, row.tokens, row.embedding) for row in ordered]
+    return found, chosen.left_out("topics.fit_songs")
 
 
 def _vocabulary(songs: list[Song], share: float, settings: TopicsSettings) -> Vocabulary:
