@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from pyspark import TaskContext
 from pyspark.resource import ResourceInformation
 from safetensors.torch import load_file, save_file
@@ -21,7 +23,7 @@ from songmood.encoder.encoder import Encoder, device
 from songmood.encoder.engines import Engine, choose_engine
 from songmood.encoder.files import resolve_encoder
 from songmood.settings import ENGINES
-from tiny_encoder import write_tiny_encoder
+from tiny_encoder import HAPPY, SAD, write_tiny_encoder
 
 TEXTS = ["sun dance\nrain", "lonely road home", "night " * 50, "sun", "\U0001f600", "party\nparty\nriver"]
 
@@ -114,6 +116,51 @@ def test_half_precision_must_agree_as_well_as_the_settings_ask(encoder: Callable
     assert chosen.refused[0].startswith("the engine torch_bf16 gives other embeddings than torch")
 
 
+def test_a_text_too_large_for_half_precision_is_read_in_full(folder: Path, tmp_path: Path) -> None:
+    """Numbers above 65,504 are infinite in float16 (unslothai/unsloth, pull request 4014)."""
+    large = Path(shutil.copytree(folder, tmp_path / "large"))
+    weights = load_file(large / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][11] *= 1e6  # "cold"
+    save_file(weights, large / "model.safetensors", metadata={"format": "pt"})
+    settings = BY_LINE.model_copy(update={"engine": "torch_fp16", "min_agreement": 0.9})
+    plain, encoder = (Encoder(large, settings) for _ in range(2))
+    assert choose_engine(encoder, ["sun", "rain dance"]).name == "torch_fp16"
+    reading = encoder.read(["sun", "cold", "rain"])
+    assert reading.precisions == ["float16", "float32", "float16"]
+    np.testing.assert_allclose(reading.embeddings[1], plain.embed(["cold"])[0], atol=1e-6)
+    chosen = choose_engine(encoder, ["sun", "cold"])  # a corpus of such texts would be read twice
+    assert (chosen.name, chosen.refused) == (
+        "torch",
+        ("the engine torch_fp16 gives embeddings that are not of numbers",),
+    )
+
+
+FAMILIES = {
+    "Roberta": {}, "MPNet": {}, "DebertaV2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+    "ModernBert": {"global_attn_every_n_layers": 2, "local_attention": 8},
+    "DistilBert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_onnx_reads_texts_of_any_length_with_any_family(folder: Path, tmp_path: Path, family: str) -> None:
+    """Exported models have given other embeddings for other lengths and for padded batches (onnxruntime
+    issue 6044, transformers issue 14422), and have asked for token_type_ids (optimum issue 2062)."""
+    other = Path(shutil.copytree(folder, tmp_path / family))
+    sizes: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes |= {"vocab_size": 64, "max_position_embeddings": 66, "pad_token_id": 0, "initializer_range": 0.5}
+    sizes |= {"intermediate_size": 64, **FAMILIES[family]}
+    torch.manual_seed(1)
+    model = getattr(transformers, f"{family}Model")(getattr(transformers, f"{family}Config")(**sizes))
+    model.save_pretrained(other)
+    settings = BY_LINE.model_copy(update={"read_by": "window", "engine": "onnx"})
+    plain, encoder = (Encoder(other, settings) for _ in range(2))
+    assert choose_engine(encoder, ["sun dance"]).refused == ()
+    chance = random.Random(1)
+    texts = [" ".join(chance.choices([*HAPPY, *SAD], k=chance.randrange(1, 90))) for _ in range(40)]
+    np.testing.assert_allclose(encoder.embed(texts), plain.embed(texts), atol=1e-4)
+
+
 def test_texts_without_a_vector_of_numbers_say_nothing_of_an_engine(folder: Path, tmp_path: Path) -> None:
     ill = Path(shutil.copytree(folder, tmp_path / "ill"))
     weights = load_file(ill / "model.safetensors")
@@ -159,12 +206,21 @@ def test_a_gpu_without_room_for_one_window_is_an_error(encoder: Callable[..., En
 
 
 @pytest.mark.parametrize(
-    ("there", "given", "expected"),
-    [(False, ["0"], "cpu"), (True, ["3"], "cuda:3"), (True, None, "cuda")],
+    ("there", "given", "visible", "expected"),
+    [
+        (False, ["0"], "", "cpu"),
+        (True, ["3"], "", "cuda:3"),
+        (True, None, "", "cuda"),
+        # NVIDIA/spark-rapids issue 6380, spark-rapids-ml pull request 273
+        (True, ["3"], "3", "cuda:0"),
+        (True, ["3"], "1, 3", "cuda:1"),
+        (True, ["0"], "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "cuda:0"),
+    ],
 )
 def test_the_device_is_the_one_that_spark_gives_to_the_task(
-    there: bool, given: list[str] | None, expected: str, monkeypatch: pytest.MonkeyPatch
+    there: bool, given: list[str] | None, visible: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     resources = {"gpu": ResourceInformation("gpu", given)} if given else {}
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
     monkeypatch.setattr(TaskContext, "get", lambda: SimpleNamespace(resources=lambda: resources))

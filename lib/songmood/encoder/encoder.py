@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import sys
 import time
@@ -21,7 +22,7 @@ from transformers import AutoModel, AutoTokenizer
 from songmood.encoder.engines import Engine, Run
 from songmood.encoder.files import WEIGHTS, encoder_files
 from songmood.engine.errors import UserError, first_line
-from songmood.settings import EncoderSettings
+from songmood.settings import FULL_PRECISION, EncoderSettings
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 _ON_GPU = 128  # times as many tokens in a batch as on a CPU
@@ -39,11 +40,13 @@ class Reading(NamedTuple):
     """What an encoder read of texts: their embeddings, float32 (texts, width), in the order of the texts.
 
     The problem of a text is CUT_OFF if only its beginning was read, NO_KNOWN_WORD if none of its word pieces
-    is in the vocabulary, else None. `word_pieces` are those that were encoded.
+    is in the vocabulary, else None. Its precision is that of the engine's numbers. `word_pieces` are those
+    that were encoded.
     """
 
     embeddings: Vectors
     problems: list[str | None]
+    precisions: list[str]
     word_pieces: int
     tokenizing_s: float
     encoding_s: float
@@ -167,7 +170,25 @@ class Encoder:
         return self.read(texts).embeddings
 
     def read(self, texts: Sequence[str]) -> Reading:
-        """The embedding of each text, and how the reading went."""
+        """The embedding of each text, and how the reading went.
+
+        A text whose numbers are too large for half precision is read in full precision.
+        """
+        reading, engine = self._read(texts), self.engine
+        bad = np.flatnonzero(~np.isfinite(reading.embeddings).all(axis=1)).tolist()
+        if engine is None or engine.precision == FULL_PRECISION or not bad:
+            return reading
+        self.engine = None
+        try:
+            again = self._read([texts[i] for i in bad])
+        finally:
+            self.engine = engine
+        reading.embeddings[bad] = again.embeddings
+        for i in bad:
+            reading.precisions[i] = FULL_PRECISION
+        return reading._replace(encoding_s=reading.encoding_s + again.tokenizing_s + again.encoding_s)
+
+    def _read(self, texts: Sequence[str]) -> Reading:
         started = time.perf_counter()
         windows, cut_off = self._windows(texts)
         # a repeated line is encoded once; sorted by length, batches need little padding
@@ -185,6 +206,7 @@ class Encoder:
         return Reading(
             np.asarray(joined.numpy(), dtype=np.float32),
             [problems.get(i) for i in range(len(texts))],
+            [self.engine.precision if self.engine else FULL_PRECISION] * len(texts),
             sum(map(len, distinct)),
             tokenized - started,
             time.perf_counter() - tokenized,
@@ -213,6 +235,10 @@ class Encoder:
                 else:
                     start = end
         return vectors
+
+    def trial_texts(self) -> list[str]:
+        """A short and a long text: what an encoder and its engines must cope with, whatever the corpus."""
+        return ["a few words", "la " * self.max_tokens]
 
     def layers(self) -> list[Any]:
         """The transformer's layers, lowest first. Raises UserError if they cannot be found."""
@@ -246,7 +272,7 @@ def load_encoder(folder: Path, settings: EncoderSettings) -> Encoder:
     """An encoder that has proved itself on a short and a long text. Raises UserError if it cannot."""
     encoder = Encoder(folder, settings)
     try:
-        embeddings = encoder.embed(["a few words", "la " * encoder.max_tokens])
+        embeddings = encoder.embed(encoder.trial_texts())
     except Exception as error:  # families of models differ in the inputs that they need, and in their errors
         raise UserError(
             f"the encoder {settings.model} cannot encode a text alone ({first_line(error)}): "
@@ -261,12 +287,22 @@ def load_encoder(folder: Path, settings: EncoderSettings) -> Encoder:
 
 
 def device() -> str:
-    """The device that models run on: the GPU that Spark has given to the task, else any GPU, else the CPU."""
+    """The device that models run on: the GPU that Spark has given to the task, else any GPU, else the CPU.
+
+    Where CUDA_VISIBLE_DEVICES lists GPUs, CUDA numbers them by their place in the list; cluster managers and
+    Spark plugins set it (NVIDIA/spark-rapids issue 6380).
+    """
     if not torch.cuda.is_available():
         return "cpu"
     task = TaskContext.get()
     given = task.resources().get("gpu") if task else None
-    return f"cuda:{given.addresses[0]}" if given else "cuda"
+    if not given:
+        return "cuda"
+    address = given.addresses[0].strip()
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    if visible:
+        address = str(visible.index(address)) if address in visible else "0"
+    return f"cuda:{address}"
 
 
 def one_thread_in_workers() -> None:

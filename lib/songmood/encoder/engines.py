@@ -95,15 +95,18 @@ class _Disagrees(Exception):
 def _agreement(encoder: Encoder, sample: Sequence[str], expected: Vectors) -> float:
     """The least cosine of the encoder's embeddings to the expected ones; raises _Disagrees if they differ."""
     assert encoder.engine is not None
-    is_good = np.isfinite(expected).all(axis=1)
-    found, expected = encoder.read(sample).embeddings[is_good], expected[is_good]
+    precision, reading = encoder.engine.precision, encoder.read(sample)
+    is_good = np.isfinite(expected.sum(axis=1))
+    found, expected = reading.embeddings[is_good], expected[is_good]
     agreement = float(np.min((found * expected).sum(axis=1), initial=1.0))
-    if encoder.engine.precision == FULL_PRECISION:
+    if precision == FULL_PRECISION:
         agrees = bool((np.abs(found - expected) <= _SAME).all())
     else:
         agrees = agreement >= encoder.settings.min_agreement
     if not agrees:
         raise _Disagrees(f"gives other embeddings than torch in full precision (cosine {agreement:.4f})")
+    if any(other != precision for other, good in zip(reading.precisions, is_good, strict=True) if good):
+        raise _Disagrees("gives embeddings that are not of numbers")
     return agreement
 
 
@@ -127,12 +130,12 @@ def _computes_bf16() -> bool:
 
 
 def _sample(encoder: Encoder, texts: Sequence[str]) -> list[str]:
-    """Texts, evenly spaced among all, with about `_SAMPLE` word pieces together."""
+    """Texts, evenly spaced among all, with about `_SAMPLE` word pieces together, a short and a long one."""
     lengths = [0] * len(texts)
-    for window in encoder.windows(texts):
-        lengths[window.text] += len(window.token_ids)
+    for number, token_ids in encoder.windows(texts):
+        lengths[number] += len(token_ids)
     count = max(1, min(len(texts), _SAMPLE * len(texts) // max(1, sum(lengths))))
-    return [texts[i * len(texts) // count] for i in range(count)]
+    return [*(texts[i * len(texts) // count] for i in range(count)), *encoder.trial_texts()]
 
 
 def _speeds(encoder: Encoder, engines: Sequence[Engine], sample: Sequence[str]) -> dict[str, float]:

@@ -143,8 +143,14 @@ def _encode(
     chosen = time.perf_counter()
     read = encoder.read(texts)
     encoded = time.perf_counter()
-    precision, agreement = [engine.precision] * len(texts), [engine.agreement] * len(texts)
-    columns = [pa.array(table["text_hash"]), list(read.embeddings), read.problems, precision, agreement]
+    agreement = [engine.agreement] * len(texts)
+    columns = [
+        pa.array(table["text_hash"]),
+        list(read.embeddings),
+        read.problems,
+        read.precisions,
+        agreement,
+    ]
     is_good = np.isfinite(read.embeddings).all(axis=1)
     file = _write(kept, pa.table(dict(zip(_FILE.names, columns, strict=True)), schema=_FILE).filter(is_good))
     done.add(len(texts))
