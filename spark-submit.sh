@@ -100,6 +100,48 @@ fetch_jars() {
   wanted_jars >"$venv/jars.ready"
 }
 
+archived() { printf '%s\n' "$JAVA_HOME" "$(wanted_jars)" "$(grep '^pyspark==' "$root/requirements.lock")"; }
+
+has_archive() { cmp -s <(archived) "$venv/java/ready"; }
+
+archive_classes() { # as Java has them in memory: to read them from their jars takes half of the time of a start
+  echo "songmood: preparing Java's classes (once)" >&2
+  rm -rf "$venv/java"
+  mkdir -p "$venv/java/conf"
+  cat >"$venv/java/start.py" <<'END'
+import sys
+from pyspark.sql import SparkSession, Window
+from pyspark.sql import functions as F
+
+spark = SparkSession.builder.getOrCreate()
+frame = spark.range(1000).selectExpr("id % 7 AS a", "string(id) AS b", "array(id) AS c")
+counted = frame.groupBy("a").agg(F.count("b").alias("n"), F.collect_set("b").alias("s"))
+place = F.row_number().over(Window.partitionBy("a").orderBy("b"))
+frame.join(counted, "a").withColumn("place", place).write.parquet(sys.argv[1])
+spark.read.parquet(sys.argv[1]).select("a", "b").mapInPandas(lambda rows: rows, "a long, b string").toPandas()
+END
+  { "$JAVA_HOME/bin/java" -Xshare:dump "-XX:SharedArchiveFile=$venv/java/base.jsa" &&
+    SPARK_CONF_DIR=$venv/java/conf SPARK_LOCAL_IP=127.0.0.1 \
+      SPARK_SUBMIT_OPTS="${SPARK_SUBMIT_OPTS:-} -XX:TieredStopAtLevel=1 -XX:SharedArchiveFile=\"$venv/java/base.jsa\" -XX:ArchiveClassesAtExit=\"$venv/java/spark.jsa\"" \
+      "$venv/bin/spark-submit" --master 'local[2]' --properties-file "$root/conf/spark-local.conf" \
+      --driver-class-path "$venv/ivy/jars/*" --conf spark.jars.packages= "$venv/java/start.py" "$venv/java/table"; } \
+    >>"$venv/setup.log" 2>&1 || rm -f "$venv"/java/*.jsa # a start takes longer without them, and nothing else
+  rm -rf "$venv/java/table"
+  archived >"$venv/java/ready"
+}
+
+share_classes() { # for Spark on this machine
+  # Java shares no classes if a folder on its class path has files in it.
+  if [ "$SPARK_CONF_DIR" = "$root/conf" ]; then
+    export SPARK_CONF_DIR=$venv/java/conf
+    SPARK_SUBMIT_OPTS="${SPARK_SUBMIT_OPTS:-} -Dlog4j2.configurationFile=\"$root/conf/log4j2.properties\""
+  fi
+  if [ -e "$venv/java/spark.jsa" ]; then
+    SPARK_SUBMIT_OPTS="${SPARK_SUBMIT_OPTS:-} -XX:SharedArchiveFile=\"$venv/java/base.jsa:$venv/java/spark.jsa\" -Xlog:cds*=off"
+  fi
+  export SPARK_SUBMIT_OPTS
+}
+
 find_java() { # Java 17: the one that JAVA_HOME names, else the one on PATH, else the one from PyPI
   is_17() { grep -qs '^JAVA_VERSION="17' "$1/release" && [ -x "$1/bin/java" ]; }
   local java
@@ -145,17 +187,20 @@ complete_venv() { # complete_venv LOCK
   find_java
   find_spark
   if ! has_jars; then fetch_jars; fi
+  if ! has_archive; then archive_classes; fi
 }
 
 set_up() { # set_up LOCK
   # What is imported is compiled once, even if Python is told not to leave compiled files beside the code.
   export PYTHONPYCACHEPREFIX=${PYTHONPYCACHEPREFIX:-$venv/compiled}
   export PYSPARK_PYTHON=$venv/bin/python PYSPARK_DRIVER_PYTHON=$venv/bin/python
+  if [ "${SPARK_CONF_DIR:-}" = "$venv/java/conf" ]; then unset SPARK_CONF_DIR; fi # this script runs within itself
   export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$root/conf} TOKENIZERS_PARALLELISM=false
   # Spark NLP has invalid escape sequences, which Python 3.12 and later report when they compile it.
   export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore::SyntaxWarning}
   unset PYTHONHOME PYTHONDONTWRITEBYTECODE
-  if ! { is_installed "$1" && has_jars; }; then in_turn complete_venv "$1"; fi
+  find_java
+  if ! { is_installed "$1" && has_jars && has_archive; }; then in_turn complete_venv "$1"; fi
   find_java
   find_spark
   export PATH=$venv/bin:$PATH
@@ -201,6 +246,7 @@ case "${1:-}" in
 --exec) # run a command in the set-up environment, as the Makefile does
   shift
   set_up requirements-dev.lock
+  share_classes
   export PYTHONPATH=$root/lib:$root/jobs
   exec "$@"
   ;;
@@ -248,8 +294,8 @@ if [[ $master == local* ]]; then # conf/spark-local.conf gives the reason; the w
 fi
 case "$master" in
 local | local\[*) # one JVM: the jars on its class path suffice, and nothing is copied at each start
-  # conf comes first, because Spark NLP's jar has a log4j2.properties, too.
-  place=(--properties-file "$root/conf/spark-local.conf" --driver-class-path "$SPARK_CONF_DIR:$venv/ivy/jars/*")
+  share_classes
+  place=(--properties-file "$root/conf/spark-local.conf" --driver-class-path "$venv/ivy/jars/*")
   case " ${arguments[*]-} " in
   *paths.corpus=* | *" --conf"*) ;;
   *) # The demo is short: Java's second compiler and small tasks take more time than they save. On a large

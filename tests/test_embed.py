@@ -208,7 +208,14 @@ def test_half_precision_is_told_apart_and_not_taken_for_full(
     assert (full, encoded(notes)) == ({encoder_id(folder)}, 0)  # auto has just encoded them
 
 
-def test_it_says_how_fast_each_engine_was(embed: Embed) -> None:
+def test_few_texts_are_not_worth_a_trial_of_engines(embed: Embed) -> None:
+    _, notes = embed(MANY)
+    assert list(notes.figures["speeds"]) == ["torch"]
+    assert notes.figures["tried"] == {}
+
+
+def test_it_says_how_fast_each_engine_was(embed: Embed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_embeddings, "_PART", 5)
     _, notes = embed(MANY)
     assert notes.figures["encoded_texts"] == 20
     assert set(notes.figures["tried"]) >= {"torch", "onnx"}

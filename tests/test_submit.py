@@ -105,6 +105,18 @@ def ready(machine: Machine) -> Machine:
     return machine
 
 
+def test_java_takes_sparks_classes_from_the_archive(tmp_path: Path) -> None:
+    log = tmp_path / "some classes.txt"
+    settings = ("demo.songs=200", f"paths.corpus={tmp_path}/corpus", f"paths.warehouse={tmp_path}/warehouse")
+    options = {**os.environ, "SPARK_SUBMIT_OPTS": f'-Xlog:class+load:file="{log}"'}
+    ended = submit("demo", *(part for one in settings for part in ("--set", one)), **options)
+    assert ended.returncode == 0, ended.stderr
+    assert "archive" not in ended.stdout + ended.stderr
+    sources = [line.rpartition("source: ")[2] for line in log.read_text().splitlines()]
+    shared = sum(source.startswith("shared objects file") for source in sources)
+    assert shared > 0.6 * len(sources)
+
+
 # -- the command line --------------------------------------------------------------------------
 
 

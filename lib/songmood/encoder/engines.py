@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _SAME = 1e-4  # two engines of full precision differ by at most this in any number of an embedding
 _LARGEST_EXPORT = 1 << 30  # bytes of weights: a graph in one piece holds at most twice as much
 _CLEARLY = 1.5  # times as fast: a smaller lead may be noise, and the choice is to be the same in each run
-_SAMPLE = 1_024  # word pieces that an engine is tried on: a third of a second
+_SAMPLE = 512  # word pieces that an engine is tried on: a quarter of a second of a core
 _INPUTS = ["input_ids", "attention_mask"]
 
 Run = Callable[[Any, Any], Any]  # from the tensors of Encoder.pad to what Encoder.read_windows gives

@@ -83,8 +83,11 @@ def fetch_embeddings(
     work = pd.DataFrame(columns=[column.partition(" ")[0] for column in _DONE])
     if count:
         parts = spread(missing, "text_hash", least_parts=math.ceil(count / _PART))
+        cores = lyrics.sparkSession.sparkContext.defaultParallelism
+        is_few = settings.engine == "auto" and count < cores * _PART  # a trial of engines would not pay
+        runs = settings.model_copy(update={"engine": "torch"}) if is_few else settings
         with progress(lyrics.sparkSession, "encoded", count, " texts") as done:
-            encode = partial(_encode, folder_name, settings, kept, done)
+            encode = partial(_encode, folder_name, runs, kept, done)
             rows = parts.mapInPandas(encode, ", ".join(_DONE)).collect()
         work = pd.DataFrame([row.asDict() for row in rows])
         if not set(work["file"]) <= {path.rpartition("/")[2] for path in _parts(kept)}:
