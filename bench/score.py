@@ -281,7 +281,7 @@ def demo_lyrics(songs: int, folder: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--lyrics", type=Path)
-    parser.add_argument("--songs", type=int, default=400, help="lyrics that all contenders read")
+    parser.add_argument("--songs", type=int, default=400, help="lyrics that all contenders read, or 0")
     parser.add_argument("--sizes", type=int, nargs="*", default=[1000, 10_000], help="lyrics for the growth")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--price", type=float, default=0.05, help="of an hour of a core, in dollars")
@@ -300,7 +300,8 @@ def main() -> None:
         print(
             f"{len(few):,} lyrics of {options.lyrics or 'the demo'}, {CORES} cores, {options.rounds} rounds"
         )
-        print(compare(names, few, options.rounds, folder).round(4).to_string(), "\n", flush=True)
+        if few:
+            print(compare(names, few, options.rounds, folder).round(4).to_string(), "\n", flush=True)
         sizes = []
         for size in options.sizes:
             if size > len(texts):
