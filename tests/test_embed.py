@@ -221,7 +221,7 @@ def test_it_says_how_fast_each_engine_was(embed: Embed, monkeypatch: pytest.Monk
     assert set(notes.figures["tried"]) >= {"torch", "onnx"}
     assert set(notes.figures["speeds"]) <= set(notes.figures["tried"])
     assert min(notes.figures["speeds"].values()) > 0
-    assert set(notes.figures["core_seconds"]) == {"read", "choose_engine", "tokenize", "encode", "write"}
+    assert set(notes.figures["core_seconds"]) == {"read", "start", "tokenize", "encode", "write"}
     _, notes = embed(MANY)
     assert notes.figures == {"encoded_texts": 0}
 

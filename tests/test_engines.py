@@ -19,8 +19,8 @@ from safetensors.torch import load_file, save_file
 
 from mood_songs import BY_LINE
 from songmood.encoder import engines
-from songmood.encoder.encoder import Encoder, device
-from songmood.encoder.engines import Engine, choose_engine
+from songmood.encoder.encoder import Encoder, Engine, device
+from songmood.encoder.engines import choose_engine
 from songmood.encoder.files import resolve_encoder
 from songmood.settings import ENGINES
 from tiny_encoder import HAPPY, SAD, write_tiny_encoder

@@ -111,7 +111,7 @@ STEPS = [
             "encoded_texts": 36,
             "word_pieces": 3456,
             "texts_per_second": 12.34,
-            "core_seconds": {"read": 1.0, "choose_engine": 2.0, "tokenize": 0.5, "encode": 6.0, "write": 0.5},
+            "core_seconds": {"read": 1.0, "start": 2.0, "tokenize": 0.5, "encode": 6.0, "write": 0.5},
             "speeds": {"onnx": 2750},
             "tried": {"torch": 2000, "onnx": 2800},
         },
@@ -645,7 +645,7 @@ def test_topics_show_the_models_that_were_tried(page: str) -> None:
 def test_the_section_time_says_where_encoding_spent_it(page: str) -> None:
     part = text_of(page.partition("<h2>Time</h2>")[2])
     assert "embed encoded 36 lyrics of 3,456 word pieces, 12.3 lyrics a second." in part
-    assert "read 10.0%, choose engine 20.0%, tokenize 5.0%, encode 60.0%, write 5.0%." in part
+    assert "read 10.0%, start 20.0%, tokenize 5.0%, encode 60.0%, write 5.0%." in part
     assert "2,750 by onnx (tried on a sample: onnx 2,800, torch 2,000)." in part
 
 

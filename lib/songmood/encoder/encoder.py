@@ -8,8 +8,9 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +20,9 @@ from pyspark import TaskContext
 from safetensors.torch import save_file
 from transformers import AutoModel, AutoTokenizer
 
-from songmood.encoder.engines import Engine, Run
 from songmood.encoder.files import WEIGHTS, encoder_files
 from songmood.engine.errors import UserError, first_line
-from songmood.settings import FULL_PRECISION, EncoderSettings
+from songmood.settings import ENGINES, FULL_PRECISION, EncoderSettings
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 _ON_GPU = 128  # times as many tokens in a batch as on a CPU
@@ -50,6 +50,27 @@ class Reading(NamedTuple):
     word_pieces: int
     tokenizing_s: float
     encoding_s: float
+
+
+Run = Callable[[Any, Any], Any]  # from the tensors of Encoder.pad to what Encoder.read_windows gives
+
+
+class Engine(NamedTuple):
+    """What runs a model, with its least cosine to torch in full precision on the texts that it was tried on.
+
+    `speeds` has the word pieces a second of each engine tried, and `refused` why others were not taken.
+    """
+
+    name: str
+    run: Run
+    agreement: float = 1.0
+    speeds: Mapping[str, float] = MappingProxyType({})
+    refused: tuple[str, ...] = ()
+
+    @property
+    def precision(self) -> str:
+        """The precision of the engine's numbers."""
+        return ENGINES[self.name]
 
 
 class Encoder:

@@ -11,46 +11,23 @@ import copy
 import io
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
+from songmood.encoder.encoder import Encoder, Engine, Run, Vectors
 from songmood.engine.errors import first_line
-from songmood.settings import ENGINES, FULL_PRECISION
-
-if TYPE_CHECKING:
-    from songmood.encoder.encoder import Encoder, Vectors
+from songmood.settings import FULL_PRECISION
 
 _SAME = 1e-4  # two engines of full precision differ by at most this in any number of an embedding
 _LARGEST_EXPORT = 1 << 30  # bytes of weights: a graph in one piece holds at most twice as much
 _CLEARLY = 1.5  # times as fast: a smaller lead may be noise, and the choice is to be the same in each run
 _SAMPLE = 512  # word pieces that an engine is tried on: a quarter of a second of a core
 _INPUTS = ["input_ids", "attention_mask"]
-
-Run = Callable[[Any, Any], Any]  # from the tensors of Encoder.pad to what Encoder.read_windows gives
-
-
-class Engine(NamedTuple):
-    """What runs a model, with its least cosine to torch in full precision on the texts that it was tried on.
-
-    `speeds` has the word pieces a second of each engine tried, and `refused` why others were not taken.
-    """
-
-    name: str
-    run: Run
-    agreement: float = 1.0
-    speeds: Mapping[str, float] = MappingProxyType({})
-    refused: tuple[str, ...] = ()
-
-    @property
-    def precision(self) -> str:
-        """The precision of the engine's numbers."""
-        return ENGINES[self.name]
 
 
 def choose_engine(encoder: Encoder, texts: Sequence[str]) -> Engine:

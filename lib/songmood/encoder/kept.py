@@ -46,7 +46,8 @@ _FILE = pa.schema(
     ]
 )
 _ROWS = "text_hash string, embedding array<float>, problem string, precision string, agreement float"
-_SECONDS = ["read", "choose_engine", "tokenize", "encode", "write"]
+# start: the encoder is loaded, and an engine is chosen
+_SECONDS = ["read", "start", "tokenize", "encode", "write"]
 _DONE = ["file string", "failed long", "word_pieces long", "engine string", "speeds map<string, double>"]
 _DONE += ["refused array<string>", *(f"{name} double" for name in _SECONDS)]
 
