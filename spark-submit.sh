@@ -130,7 +130,7 @@ END
   archived >"$venv/java/ready"
 }
 
-share_classes() { # for Spark on this machine
+share_classes() { # for Spark on this machine; Java 17 finds none of Spark's if the checkout's name has a space
   # Java shares no classes if a folder on its class path has files in it.
   if [ "$SPARK_CONF_DIR" = "$root/conf" ]; then
     export SPARK_CONF_DIR=$venv/java/conf

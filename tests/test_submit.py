@@ -114,7 +114,10 @@ def test_java_takes_sparks_classes_from_the_archive(tmp_path: Path) -> None:
     assert "archive" not in ended.stdout + ended.stderr
     sources = [line.rpartition("source: ")[2] for line in log.read_text().splitlines()]
     shared = sum(source.startswith("shared objects file") for source in sources)
-    assert shared > 0.6 * len(sources)
+    if " " in str(ROOT):  # Java 17 archives the name as it is, and looks for it with %20
+        assert shared > 0
+    else:
+        assert shared > 0.6 * len(sources)
 
 
 # -- the command line --------------------------------------------------------------------------
