@@ -20,17 +20,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 
 from songmood.encoder.files import resolve_encoder
+from songmood.engine.memory import peak_memory
 from songmood.settings import EncoderSettings, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -166,70 +165,25 @@ def start(name: str, texts: Texts) -> Callable[[Texts], Result]:
 
 
 def contend(name: str, texts_file: Path, vectors_file: Path) -> None:
-    """In a process of its own: for each line of standard input, read the texts and say how that went."""
+    """In a process of its own: read the texts, and say how that went."""
     texts = pd.read_parquet(texts_file)["lyrics"].tolist()
     run = start(name, texts)
-    warm = name.endswith("Spark")  # its Python workers count
-    for _ in sys.stdin:
-        if not warm:
-            run(texts[:16])
-            warm = True
-        with peak_memory() as memory:
-            began = time.perf_counter()
-            vectors, pieces = run(texts)
-            seconds = time.perf_counter() - began
-        np.save(vectors_file, vectors)
-        print(json.dumps({"seconds": seconds, "word_pieces": pieces, "memory_mb": memory[0]}), flush=True)
+    if not name.endswith("Spark"):  # the start of its Python workers counts
+        run(texts[:16])
+    with peak_memory() as peak:
+        began = time.perf_counter()
+        vectors, pieces = run(texts)
+        seconds = time.perf_counter() - began
+        memory_mb = peak()
+    np.save(vectors_file, vectors)
+    print(json.dumps({"seconds": seconds, "word_pieces": pieces, "memory_mb": memory_mb}))
 
 
-class peak_memory:
-    """The largest memory of this process and its children together, in MB (proportional shares)."""
-
-    def __enter__(self) -> list[float]:
-        self.peak, self.over = [0.0], threading.Event()
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.thread.start()
-        return self.peak
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
-        self.thread.join()
-
-    def _watch(self) -> None:
-        while True:
-            self.peak[0] = max(self.peak[0], sum(self._sizes()) / 1e6)
-            if self.over.wait(1):
-                return
-
-    def _sizes(self) -> Iterator[int]:
-        this = psutil.Process()
-        for process in [this, *this.children(recursive=True)]:
-            try:
-                yield process.memory_full_info().pss
-            except psutil.Error:  # it has just ended
-                continue
-
-
-class Contender:
-    """A contender in a process of its own, which waits until it is asked to read."""
-
-    def __init__(self, name: str, texts_file: Path, folder: Path) -> None:
-        self.name, self.vectors_file = name, folder / f"{name}.npy"
-        command = [sys.executable, __file__, "--contend", name, str(texts_file), str(self.vectors_file)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def read(self) -> dict[str, float]:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                return dict(json.loads(line))
-        raise SystemExit(f"{self.name} has failed")
-
-    def end(self) -> None:
-        self.process.communicate("")
+def read_apart(name: str, texts_file: Path, vectors_file: Path) -> dict[str, float]:
+    """What a contender says of its reading in a process of its own."""
+    command = [sys.executable, __file__, "--contend", name, str(texts_file), str(vectors_file)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def compare(names: Sequence[str], texts: Texts, rounds: int, folder: Path) -> pd.DataFrame:
@@ -239,9 +193,7 @@ def compare(names: Sequence[str], texts: Texts, rounds: int, folder: Path) -> pd
     measured: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:  # one at a time in memory, too
-            contender = Contender(name, texts_file, folder)
-            measured[name].append(contender.read())
-            contender.end()
+            measured[name].append(read_apart(name, texts_file, folder / f"{name}.npy"))
     rows = []
     for name, rounds_of in measured.items():
         seconds = statistics.median(one["seconds"] for one in rounds_of)
