@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -33,6 +34,36 @@ def test_a_written_table_reads_back(spark: SparkSession, store: Store) -> None:
     back = store.read(spark, DUPLICATES, written.path)
     assert back.columns == DUPLICATES.column_names
     assert {r.song_id for r in back.collect()} == {"b", "c", "d"}
+
+
+def test_a_sorted_table_has_few_rows_to_read_for_a_term(spark: SparkSession, store: Store) -> None:
+    """DuckDB and others skip row groups by the least and the greatest term of each."""
+    rows = spark.range(60_000).select(
+        F.concat(F.lit("term"), F.lpad((F.col("id") * 7919 % 200).cast("string"), 3, "0")).alias("term"),
+        F.col("id").cast("int").alias("place"),
+        F.sha2(F.col("id").cast("string"), 256).alias("song_id"),
+        F.lit(1).alias("tf"),
+        F.rand(7).alias("weight"),
+        F.rand(8).alias("bm25"),
+        F.lit(300).cast("long").alias("document_frequency"),
+    )
+    spark.conf.set("spark.sql.shuffle.partitions", "2")
+    try:
+        written = store.write(rows.repartition(3), TABLES["postings"], "f", "index")
+    finally:
+        spark.conf.set("spark.sql.shuffle.partitions", "1")
+    assert written.rows == 60_000  # counted once, although sorting reads the rows twice
+    groups, matching = 0, 0
+    for file in Path(store.uri.removeprefix("file://"), written.path).glob("*.parquet"):
+        parquet = pq.ParquetFile(file)
+        terms = parquet.read(["term", "place"]).to_pandas()
+        assert terms.equals(terms.sort_values(["term", "place"], ignore_index=True))
+        for group in range(parquet.num_row_groups):
+            limits = parquet.metadata.row_group(group).column(0).statistics
+            groups += 1
+            matching += limits.min <= "term123" <= limits.max
+    assert groups > 4
+    assert matching <= 2
 
 
 def test_an_empty_table_is_a_table(spark: SparkSession, store: Store) -> None:

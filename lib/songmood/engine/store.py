@@ -37,6 +37,7 @@ from songmood.engine.table import Table
 WRITING, DAMAGED = ".writing", ".damaged"  # folders beside tables and models
 MANIFEST = "manifest.json"
 KEPT = "kept"
+_SORTED_GROUP = 1 << 20  # bytes of a row group of a sorted table
 CHECKPOINTS = ".checkpoints"  # in the folder of a run: what Spark keeps of a step until the step ends
 
 
@@ -206,13 +207,19 @@ class Store:
         broken += [f"{column} IS NULL" for column in table.key]
         names = [*table.checks, *(f"{column} IS NOT NULL" for column in table.key)]
         observation = Observation()
-        observed = rows.to(table.schema).observe(
+        rows = rows.to(table.schema)
+        if table.sorted_by:
+            rows = rows.repartitionByRange(*table.sorted_by).sortWithinPartitions(*table.sorted_by)
+        observed = rows.observe(
             observation,
             F.count(F.lit(1)).alias("rows"),
             *(F.count_if(F.expr(test)).alias(f"check_{i}") for i, test in enumerate(broken)),
         )
         try:
-            observed.write.parquet(f"{self.uri}/{temporary}")
+            writer = observed.write
+            if table.sorted_by:
+                writer = writer.option("parquet.block.size", _SORTED_GROUP)
+            writer.parquet(f"{self.uri}/{temporary}")
             counts = observation.get  # empty where Spark finds that the plan has no rows
             checks = {name: int(counts.get(f"check_{i}", 0)) for i, name in enumerate(names)}
             total = int(counts.get("rows", 0))

@@ -26,6 +26,8 @@ class Table:
     example is kept for each reason. `distinct` names a column whose distinct values are counted.
     A `shared` table is written by several steps, each of which adds its own rows.
     `restricted` marks text under copyright, which is never shown whole or exported.
+    `sorted_by` names columns in whose order rows are written, in small groups, so that a reader who looks for
+    a few of their values reads little else.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Table:
     distinct: str | None = None
     shared: bool = False
     restricted: bool = False
+    sorted_by: tuple[str, ...] = ()
 
     @property
     def schema(self) -> T.StructType:
