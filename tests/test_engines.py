@@ -82,6 +82,7 @@ def test_an_engine_that_does_not_start_is_not_used(
     def start(encoder: Encoder) -> Any:
         raise RuntimeError("no operator aten::new\nmore lines")
 
+    monkeypatch.setattr(engines, "_computes_bf16", lambda: False)
     monkeypatch.setitem(engines._STARTS, "onnx", start)
     for wanted in ("onnx", "auto"):
         chosen = choose_engine(encoder(engine=wanted), TEXTS)
@@ -100,6 +101,7 @@ def test_an_engine_with_other_numbers_is_not_used(
     def shifted(windows: Any) -> Any:
         return windows + 0.02 * windows.abs().mean()
 
+    monkeypatch.setattr(engines, "_computes_bf16", lambda: False)
     for wrong in (shifted, lambda windows: windows * torch.nan):
         monkeypatch.setitem(engines._STARTS, "onnx", lambda encoder, wrong=wrong: start(wrong, encoder))
         tried = encoder(engine="auto")
