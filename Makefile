@@ -6,7 +6,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.10 --custom-com
 # The tests of a file stay in one process, because they share what is slow to make.
 PYTEST := python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: test test-fast check coverage lock docs bench bench-funnel bench-score reproduce package
+.PHONY: test test-fast check coverage lock docs bench bench-funnel bench-retrieval bench-score reproduce package
 
 test: check            ## style, types, imports and every test
 	$(IN) $(PYTEST)
@@ -35,6 +35,9 @@ bench:                 ## seconds, rows, peak memory and growth of each step
 
 bench-funnel:          ## ingest, filter and dedupe of up to 1.7 million songs, compared with Splink and others
 	$(IN) python bench/funnel.py $(ARGS)
+
+bench-retrieval:       ## the index and all songs' recommendations, compared with bm25s
+	$(IN) python bench/retrieval.py $(ARGS)
 
 bench-score:           ## encoding lyrics, compared with sentence-transformers: make bench-score ARGS="--lyrics TABLE"
 	$(IN) python bench/score.py $(ARGS)

@@ -60,6 +60,7 @@ setup(
             "networkx>=3.2",  # reference implementation for duplicate groups
             "splink>=4,<5",  # dedupe is compared with it (make bench-funnel)
             "datasketch>=1.6",  # MinHash LSH, which dedupe is compared with, too
+            "bm25s>=0.2",  # recommendations are compared with it (make bench-retrieval)
             "duckdb>=1.0",  # a test runs the query that the end of a run shows
             "nbclient>=0.10",  # tests execute the notebooks
             "ipykernel>=6.29",  # their kernel
