@@ -321,9 +321,24 @@ def _clusters_and_topics(make: Make) -> list[tuple[str, DataFrame]]:
         make(
             "cluster_selection",
             [
-                {"k": 4, "distortion": 9.0, "silhouette": 0.3, "chosen": False},
-                {"k": 8, "distortion": 5.0, "silhouette": 0.5, "chosen": True},
-                {"k": 16, "distortion": 2.0, "silhouette": 0.4, "chosen": False},
+                {"algorithm": "kmeans", "k": k, "distortion": d, "silhouette": s, "chosen": k == 8}
+                for k, d, s in ((4, 9.0, 0.3), (8, 5.0, 0.5), (16, 2.0, 0.4))
+            ]
+            + [
+                {"algorithm": "dbscan", "k": 5, "silhouette": 0.25, "noise": 0.125, "chosen": False},
+                {"algorithm": "hdbscan", "k": 0, "noise": 1.0, "chosen": False},
+            ],
+            stability=0.9,
+        ),
+        make(
+            "cluster_profiles",
+            [
+                {
+                    **{"cluster": n, "name": f"sad: word{n}, rain" if n else "cluster 0", "songs": 20 - n},
+                    **{"terms": [f"word{n}", "broken_heart"], "mood_shares": {"sad": 0.75, "happy": 0.25}},
+                    "typical_songs": [song_id(n)],
+                }
+                for n in range(8)
             ],
         ),
         make(
@@ -353,18 +368,40 @@ def _recommendations(make: Make) -> list[tuple[str, DataFrame]]:
                 for i in range(N)
                 for rank in range(1, 11)
             ],
-            **{"score": 0.5, "lexical_score": 0.4, "semantic_score": 0.6},
-            reason="shares rain; both sad",
+            score=0.5,
+            reason="Both sing of rain. Both are sad (0.91 and 0.84).",
         ),
         make(
             "retrieval_metrics",
             [
-                {"model": "tfidf", "value": 0.55, "semantic_weight": 0.0, "ci_low": 0.5, "ci_high": 0.6},
-                {"model": "chance", "value": 0.5, "ci_low": 0.5, "ci_high": 0.5},
+                *(
+                    {"model": model, "relevance": "mood", "metric": metric, "value": value}
+                    for model, value in {"songmood": 0.65, "chance": 0.5, "tfidf": 0.55}.items()
+                    for metric in ("precision", "recall", "ndcg")
+                ),
+                {
+                    **{"model": "songmood", "relevance": "mood", "metric": "precision_gain_over_tfidf"},
+                    "value": 0.1,
+                },
+                *(
+                    {"model": model, "relevance": "none", "metric": metric, "value": 0.25}
+                    for model in ("chance", "songmood")
+                    for metric in ("coverage", "hubness", "variety", "repeats")
+                ),
+                {"model": "songmood", "relevance": "none", "metric": "weight_of_mood", "value": 0.7},
+                {"model": "songmood", "relevance": "none", "metric": "weight_of_words", "value": 0.3},
+                {"model": "songmood", "relevance": "none", "metric": "weight_of_audio", "value": 0.0},
+                {"model": "songmood", "relevance": "exact", "metric": "recall", "value": 0.987},
             ],
-            metric="precision_by_mood",
-            k=10,
-            n_queries=12,
+            **{"k": 10, "n_queries": 12, "ci_low": 0.5, "ci_high": 0.66},
+        ),
+        make(
+            "mix_curves",
+            [
+                {"part": part, "weight": weight, "loss": loss, "chosen": weight == 0.2}
+                for part in ("mood", "words")
+                for weight, loss in {0.0: 3.5, 0.2: 3.1, 0.4: 3.3}.items()
+            ],
         ),
     ]
 
@@ -677,6 +714,15 @@ def test_names_from_the_corpus_are_escaped(
                 assert "<" not in json.dumps([trace.get("text"), trace.get("name")])
 
 
+def test_clusters_are_described_and_other_algorithms_named(page: str) -> None:
+    section = page[page.index("<h2>Clusters</h2>") : page.index("<h2>Topics</h2>")]
+    assert "sad: word3, rain" in section
+    assert "75.0% sad, 25.0% happy" in section
+    assert "word3, broken heart" in section
+    assert "DBSCAN: 5 clusters, 12.5% of the songs are noise, silhouette of the others 0.25." in section
+    assert "HDBSCAN: 0 clusters, 100.0% of the songs are noise." in section
+
+
 def test_figures_have_their_names_and_data(page: str) -> None:
     titles = re.findall(r'<div class="chart" role="img" aria-label="([^"]+)">', page)
     assert titles == [
@@ -687,9 +733,12 @@ def test_figures_have_their_names_and_data(page: str) -> None:
         "map of songs colored by mood",
         "map of songs colored by cluster",
         "silhouette by number of clusters",
+        "stability by number of clusters",
         "distortion by number of clusters",
+        "loss by weight",
     ]
-    _, _, _, curve, by_mood, by_cluster, silhouette, _ = figures(page)
+    _, _, _, curve, by_mood, by_cluster, silhouette, _, _, by_weight = figures(page)
+    assert [trace["name"] for trace in by_weight["data"]] == ["mood", "words"]
     assert [trace["name"] for trace in curve["data"]] == ["train", "validation"]
     assert [trace["name"] for trace in by_mood["data"]][-2:] == ["happy", "sad"]
     for figure in (by_mood, by_cluster):

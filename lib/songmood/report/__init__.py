@@ -22,7 +22,7 @@ import pandas as pd
 import yaml
 
 from songmood.catalog import MODEL_NAMES
-from songmood.report import duplicates, formats, funnel, models, recommendations, sources
+from songmood.report import clusters, duplicates, formats, funnel, models, recommendations, sources
 from songmood.report.curves import loss_curves
 from songmood.report.figures import coverage, reliability, selection
 from songmood.report.maps import maps
@@ -63,12 +63,15 @@ def render_report(
         reliability=reliability(models.reliability_bins(frames["predictions"], final_model)),
         coverage=coverage(models.coverage_points(frames["predictions"], final_model)),
         curves=loss_curves(frames["training_curves"], MODEL_NAMES),
-        maps=maps(frames["map"]),
+        maps=maps(frames["map"], frames["cluster_profiles"]),
         selection=selection(frames["cluster_selection"]),
+        by_density=clusters.by_density(frames["cluster_selection"]),
+        clusters=clusters.profiles(frames["cluster_profiles"], frames["typical"]),
         topics=_topics(frames["topic_terms"]),
         candidates=_candidates(frames["topic_selection"]),
         seeds=recommendations.seeds(frames["seeds"]),
-        retrieval=models.retrieval_rows(frames["retrieval_metrics"]),
+        retrieval=recommendations.retrieval(frames["retrieval_metrics"]),
+        mix=recommendations.mix_curves(frames["mix_curves"]),
         steps=funnel.step_bars(steps),
         encoding=funnel.encoding(steps),
         warnings=[(step["step"], warning) for step in steps for warning in step["warnings"]],

@@ -113,7 +113,8 @@ def _add_accuracy(
 
 
 def selection(candidates: pd.DataFrame) -> list[dict[str, Any]]:
-    """Silhouette and distortion by number of clusters; the chosen one is marked."""
+    """Silhouette, stability and distortion of K-Means by number of clusters; the chosen one is marked."""
+    candidates = candidates[candidates["algorithm"] == "kmeans"]
     candidates = candidates.dropna(subset=["silhouette"]).sort_values("k")
     if candidates.empty:
         return []
@@ -124,7 +125,7 @@ def selection(candidates: pd.DataFrame) -> list[dict[str, Any]]:
         "symbol": ["diamond" if c else "circle" for c in chosen],
     }
     figures = []
-    for column in ("silhouette", "distortion"):
+    for column in ("silhouette", "stability", "distortion"):
         figure = go.Figure()
         figure.add_scatter(
             x=candidates["k"].tolist(),

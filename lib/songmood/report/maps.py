@@ -14,14 +14,15 @@ from songmood.report import formats
 from songmood.report.figures import GRAY, STYLES, as_json
 
 
-def maps(points: pd.DataFrame) -> dict[str, Any]:
+def maps(points: pd.DataFrame, profiles: pd.DataFrame) -> dict[str, Any]:
     """The map twice, colored by mood and by the largest clusters; {} without points."""
     if points.empty:
         return {}
+    named = dict(zip(profiles["cluster"], profiles["name"], strict=True))
     labels = [
         html.escape(
             f"{formats.song_name(p.title, p.artist)} · {formats.or_else(p.mood, 'no mood')} "
-            f"· cluster {p.cluster}"
+            f"· {named.get(p.cluster, f'cluster {p.cluster}')}"
         )
         for p in points.itertuples()
     ]
@@ -30,7 +31,9 @@ def maps(points: pd.DataFrame) -> dict[str, Any]:
     sizes = points["cluster"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     clusters = list(sizes.index[: len(STYLES)])
     by_mood = _scatter(points, "mood", {mood: str(mood) for mood in moods}, "no mood")
-    by_cluster = _scatter(points, "cluster", {c: f"cluster {c}" for c in clusters}, "other clusters")
+    by_cluster = _scatter(
+        points, "cluster", {c: named.get(c, f"cluster {c}") for c in clusters}, "other clusters"
+    )
     return {
         "songs": len(points),
         "gray_clusters": len(sizes) - len(clusters),

@@ -13,7 +13,6 @@ from songmood.catalog import BASELINES, MODEL_NAMES, PAPER
 from songmood.report.figures import STYLES
 from songmood.report.records import StepRecords, count_reasons
 
-_RETRIEVAL_ORDER = ("chance", "tfidf", "tfidf + encoder", "tfidf + mood model")
 _BINS = 10  # of the predicted probability
 
 
@@ -103,11 +102,6 @@ def label_choices(
             cells.append({"songs": total, "shares": ", ".join(shares), "chosen": is_chosen})
         rows.append((int(top_k), cells))
     return {"epsilons": [float(epsilon) for epsilon in epsilons], "rows": rows}
-
-
-def retrieval_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
-    """The metrics of rankings, chance first."""
-    return _in_order(metrics, _RETRIEVAL_ORDER)
 
 
 def _in_order(rows: pd.DataFrame, models: Sequence[str]) -> list[dict[str, Any]]:

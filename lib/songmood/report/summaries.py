@@ -18,8 +18,9 @@ from songmood.settings import ReportSettings, Settings
 
 # Tables that are small by nature.
 _SMALL = (
-    *("match_weights", "label_choices", "cluster_selection", "topic_terms", "topic_selection"),
-    *("model_metrics", "retrieval_metrics"),
+    *("match_weights", "label_choices", "cluster_selection", "cluster_profiles"),
+    *("topic_terms", "topic_selection"),
+    *("model_metrics", "retrieval_metrics", "mix_curves"),
 )
 _MOST_LOSSES = 20_000  # of training_curves, which grows with the number of training songs
 # The tables that the page needs. For the other ones, the counts in the manifest are enough.
@@ -39,7 +40,8 @@ def summarize(tables: Mapping[str, DataFrame], settings: Settings) -> dict[str, 
     predictions: see models.summarize_predictions;
     map: song_id, x, y, cluster, mood, artist, title, of at most `report.map_songs` songs, drawn by hash;
     seeds: the recommendations of `report.seed_songs` songs, drawn by hash, with names, and each of these
-    songs itself with rank 0; and the tables that are small by nature.
+    songs itself with rank 0; typical: the typical songs of each cluster, with names; and the tables that are
+    small by nature.
     """
     names = tables["deduped"].select("song_id", "artist", "title")
     return {
@@ -50,6 +52,9 @@ def summarize(tables: Mapping[str, DataFrame], settings: Settings) -> dict[str, 
         "seeds": _draw_seeds(tables["recommendations"], settings.report, settings.seed).join(
             names, "song_id", "left"
         ),
+        "typical": tables["cluster_profiles"]
+        .select("cluster", F.posexplode("typical_songs").alias("place", "song_id"))
+        .join(names, "song_id", "left"),
         "training_curves": tables["training_curves"].limit(_MOST_LOSSES),
         **{name: tables[name] for name in _SMALL},
     }
@@ -63,7 +68,7 @@ def _draw_points(tables: Mapping[str, DataFrame], shown: ReportSettings, seed: i
 
 def _draw_seeds(recommendations: DataFrame, shown: ReportSettings, seed: int) -> DataFrame:
     """The recommendations of some songs, and these songs themselves with rank 0."""
-    columns = ("seed_song_id", "rank", "song_id", "score", "lexical_score", "reason")
+    columns = ("seed_song_id", "rank", "song_id", "score", "reason")
     recommended = recommendations.where(F.col("rank") <= shown.recommendations).select(*columns)
     candidates = recommended.where(F.col("rank") == 1).select("seed_song_id")
     seeds = sampled(candidates, "seed_song_id", shown.seed_songs, seed).rows
