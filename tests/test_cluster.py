@@ -13,10 +13,19 @@ from sklearn.manifold import trustworthiness
 from conftest import ROOT, as_rows
 from songmood.audio import AUDIO_FEATURES
 from songmood.settings import Settings, load_settings
-from songmood.steps.cluster.assign import Clustering, assign_clusters, list_candidates
-from songmood.steps.cluster.features import song_features
-from songmood.steps.cluster.fit import fit_clusters
-from songmood.tables import AUDIO, CLUSTER_SELECTION, CLUSTERS, EMBEDDINGS, MOODS
+from songmood.steps.cluster.assign import Candidate, Clustering, assign_clusters, list_candidates
+from songmood.steps.cluster.features import Encoding, song_features
+from songmood.steps.cluster.fit import choose_k, fit_clusters
+from songmood.steps.cluster.profiles import describe_clusters
+from songmood.tables import (
+    AUDIO,
+    CLUSTER_PROFILES,
+    CLUSTER_SELECTION,
+    CLUSTERS,
+    EMBEDDINGS,
+    MOODS,
+    TOKENS,
+)
 
 SIZES = (40, 30, 20)  # three blobs of songs
 
@@ -31,7 +40,7 @@ def features_of(table: MakeTable, hidden: Vectors, with_audio: Iterable[str] = (
     moods = table(MOODS, *({"song_id": song_id, "hidden": vector} for song_id, vector in hidden.items()))
     audio = {name: DISCRETE.get(name, 0.5) for name in AUDIO_FEATURES}
     audio_features = table(AUDIO, *({"song_id": song_id, **audio} for song_id in with_audio))
-    return song_features(moods, "hidden", audio_features)
+    return song_features(moods, table(EMBEDDINGS), audio_features)
 
 
 def blobs() -> Vectors:
@@ -75,9 +84,102 @@ def test_k_is_the_number_of_blobs_and_too_large_a_k_is_not_tried(
     selection = list_candidates(spark, fitted)
     assert selection.schema == CLUSTER_SELECTION.schema
     rows = as_rows(selection)
-    assert [row["k"] for row in rows] == [2, 3, 9]  # 50 would leave 1.8 songs for each cluster
-    assert [row["k"] for row in rows if row["chosen"]] == [3]
-    assert rows[0]["distortion"] > rows[1]["distortion"] > rows[2]["distortion"] > 0
+    kmeans = sorted((row for row in rows if row["algorithm"] == "kmeans"), key=lambda row: row["k"])
+    assert [row["k"] for row in kmeans] == [2, 3, 9]  # 50 would leave 1.8 songs for each cluster
+    assert [(row["algorithm"], row["k"]) for row in rows if row["chosen"]] == [("kmeans", 3)]
+    assert kmeans[0]["distortion"] > kmeans[1]["distortion"] > kmeans[2]["distortion"] > 0
+    assert kmeans[1]["stability"] == 1
+    found = {row["algorithm"]: row for row in rows}
+    for algorithm in ("dbscan", "hdbscan"):
+        assert 3 <= found[algorithm]["k"] <= 5
+        assert found[algorithm]["silhouette"] > 0.5
+        assert 0 <= found[algorithm]["noise"] < 0.3
+
+
+@pytest.mark.parametrize(
+    ("tried", "chosen"),
+    [
+        ([(4, 0.50, 0.9), (8, 0.46, 0.9), (16, 0.30, 0.9)], 8),  # nearly as good, and more clusters
+        ([(4, 0.40, 0.9), (8, 0.50, 0.9), (16, 0.48, 0.6)], 8),  # seeds do not agree about 16
+        ([(4, 0.50, 0.1), (8, 0.60, 0.2), (16, 0.59, 0.3)], 8),  # seeds agree about none
+        ([(4, None, 0.9)], 4),
+    ],
+)
+def test_the_rule_for_k(
+    settings: Settings, tried: list[tuple[int, float | None, float]], chosen: int
+) -> None:
+    rows = [
+        Candidate("kmeans", k, 1.0, silhouette, stability, 0.0, False) for k, silhouette, stability in tried
+    ]
+    assert choose_k(rows, settings.cluster) == chosen
+
+
+def test_each_part_varies_by_its_weight_and_a_gap_is_the_mean(
+    table: MakeTable, make_settings: Callable[..., Settings]
+) -> None:
+    rng = np.random.default_rng(3)
+    ids = [f"s{i:02}" for i in range(60)]
+    audio = [{name: float(rng.uniform()) for name in AUDIO_FEATURES} | DISCRETE for _ in ids]
+    for i, row in enumerate(audio):
+        row["key"] = i % 12
+    songs = song_features(
+        table(MOODS, *({"song_id": s, "hidden": rng.normal(size=66).tolist()} for s in ids[:50])),
+        table(EMBEDDINGS, *({"song_id": s, "embedding": rng.normal(size=5).tolist()} for s in ids)),
+        table(AUDIO, *({"song_id": s, **row} for s, row in zip(ids, audio, strict=True))),
+    ).toPandas()
+    rows = Encoding.fit(songs, {"mood": 2.0, "lyrics": 0.5, "audio": 1.0}).transform(songs)
+    mood, lyrics, sound = np.split(rows, [66, 71], axis=1)
+    missing = songs["hidden"].isna().to_numpy()
+    assert (mood[missing] == 0).all()
+    assert (mood[~missing] ** 2).sum(axis=1).mean() == pytest.approx(2.0)
+    assert (lyrics**2).sum(axis=1).mean() == pytest.approx(0.5)
+    assert (sound**2).sum(axis=1).mean() == pytest.approx(1.0)
+    assert np.abs(rows.mean(axis=0)).max() < 0.2
+
+
+def test_profiles_say_what_a_cluster_is(table: MakeTable, settings: Settings) -> None:
+    clusters = table(
+        CLUSTERS,
+        {"song_id": "a", "cluster": 0, "distance": 0.5},
+        {"song_id": "b", "cluster": 0, "distance": 0.1},
+        {"song_id": "c", "cluster": 1, "distance": 0.0},
+        {"song_id": "d", "cluster": 1, "distance": 0.2},
+        {"song_id": "e", "cluster": 2, "distance": 0.0},
+        {"song_id": "f", "cluster": 3, "distance": 0.0},
+    )
+    words = {
+        "a": ["river", "river", "love"],
+        "b": ["river", "broken_heart", "love"],
+        "c": ["party", "love"],
+        "d": ["party", "dance", "love", "love"],
+    }
+    tokens = table(TOKENS, *({"song_id": s, "tokens": t} for s, t in words.items()))
+    moods = table(
+        MOODS,
+        *({"song_id": s, "mood": m} for s, m in {"a": "sad", "b": "sad", "c": "happy", "d": "sad"}.items()),
+        {"song_id": "e", "mood": None},
+        {"song_id": "f", "mood": None},
+    )
+    audio = table(AUDIO, {"song_id": "a", "energy": 0.2}, {"song_id": "b", "energy": 0.4})
+    found = describe_clusters(clusters, tokens, moods, audio, settings.cluster)
+    assert set(found.columns) == set(CLUSTER_PROFILES.column_names)
+    rows = {row.cluster: row for row in found.collect()}
+    assert rows[0].name == "sad: broken heart, river, love"
+    assert rows[1].name == "mixed moods: dance, party, love"
+    assert rows[0].terms == ["broken_heart", "river", "love"]
+    assert rows[0].typical_songs == ["b", "a"]
+    assert rows[0].mood_shares == {"sad": 1.0}
+    assert rows[1].mood_shares == {"happy": 0.5, "sad": 0.5}
+    assert rows[0].sound == {"energy": pytest.approx(0.3)}
+    assert rows[2].name == "cluster 2"  # nothing is known of its songs
+    assert rows[2].terms == []
+
+
+def test_clusters_of_one_name_are_told_apart(table: MakeTable, settings: Settings) -> None:
+    clusters = table(CLUSTERS, *({"song_id": s, "cluster": i, "distance": 0.0} for i, s in enumerate("abc")))
+    moods = table(MOODS, *({"song_id": s, "mood": "sad"} for s in "abc"))
+    rows = describe_clusters(clusters, table(TOKENS), moods, table(AUDIO), settings.cluster).collect()
+    assert {row.cluster: row.name for row in rows} == {0: "sad", 1: "sad (2)", 2: "sad (3)"}
 
 
 def test_clusters_are_the_blobs_numbered_largest_first(clusters: pd.DataFrame) -> None:
@@ -96,7 +198,7 @@ def test_songs_of_the_sample_keep_their_fitted_places(clusters: pd.DataFrame, fi
 def test_order_and_partitions_of_the_input_change_nothing(
     features: DataFrame, fitted: Clustering, make_settings: Callable[..., Settings]
 ) -> None:
-    shuffled = features.repartition(3).orderBy("vector")
+    shuffled = features.repartition(3).orderBy("hidden")
     again = fit_clusters(shuffled, make_settings(*SETTINGS).cluster, seed=7)
     assert as_rows(assign_clusters(shuffled, again)) == as_rows(assign_clusters(features, fitted))
     assert again.selection == fitted.selection
@@ -108,7 +210,8 @@ def test_songs_beyond_the_sample_land_in_their_blob(
     settings = make_settings(*SETTINGS, "cluster.fit_songs=45").cluster
     sampled = fit_clusters(features, settings, seed=7)
     assert len(sampled.song_ids) == 45
-    assert sampled.figures == {"left_out": {"cluster.fit_songs": sum(SIZES) - 45}}
+    assert sampled.figures["left_out"] == {"cluster.fit_songs": sum(SIZES) - 45}
+    assert 0.75 < sampled.figures["trustworthiness"] <= 1
     placed = assign_clusters(features, sampled)
     assert placed.schema == CLUSTERS.schema
     clusters = placed.toPandas()
@@ -140,11 +243,7 @@ def test_plain_embeddings_serve_where_there_is_no_model(
 ) -> None:
     rows = [{"song_id": song_id, "embedding": vector} for song_id, vector in blobs().items()]
     audio = {name: DISCRETE.get(name, 0.5) for name in AUDIO_FEATURES}
-    songs = song_features(
-        table(EMBEDDINGS, *rows, {"song_id": "nothing"}),
-        "embedding",
-        table(AUDIO, song_id="nothing", **audio),
-    )
+    songs = song_features(table(MOODS), table(EMBEDDINGS, *rows), table(AUDIO, song_id="nothing", **audio))
     fitted = fit_clusters(songs, make_settings(*SETTINGS).cluster, seed=7)
     clusters = assign_clusters(songs, fitted).toPandas()
     assert len(clusters) == sum(SIZES) + 1

@@ -29,9 +29,9 @@ TABLES: dict[str, dict[str, list[Any]]] = {
         "rank": [2, 1],
         "song_id": ["c", "b"],
         "score": [0.2, 0.7],
-        "lexical_score": [0.1, 0.6],
-        "semantic_score": [0.3, 0.8],
-        "reason": ["shares home", "shares river; both sad"],
+        "words_similarity": [0.1, 0.6],
+        "mood_similarity": [0.3, 0.8],
+        "reason": ["Both sing of home.", "Both sing of river."],
     },
 }
 

@@ -105,7 +105,15 @@ def test_a_list_of_optimizers_replaces_the_one_before_it() -> None:
         ("seed=5000000000", "less than 2147483648"),
         ("text.fillers=['']", "text.fillers"),
         ("seed=[", "not YAML"),
-        ("recommend.top_n=9", "setting recommend.top_n"),
+        ("recommend.top_n=0", "setting recommend.top_n"),
+        (
+            "recommend.weights={words: 0, lyrics: 0, mood: 0, audio: 0, cluster: 0}",
+            "setting recommend: weights must have one above 0",
+        ),
+        (
+            "recommend={word_candidates: 0, keyword_candidates: 0, vector_candidates: 0}",
+            "setting recommend: one of word_candidates",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_helps(setting: str, says: str) -> None:

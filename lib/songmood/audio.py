@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -88,3 +90,47 @@ def one_hot_features(songs: Any) -> Doubles:
         values = songs[[name]].astype("float64").to_numpy()
         columns.append(np.where(np.isnan(values), np.nan, values == np.arange(levels)))
     return np.hstack(columns)
+
+
+@dataclass(frozen=True)
+class AudioEncoding:
+    """Turns audio features into rows of numbers that can be compared.
+
+    A continuous feature is standardized. A discrete one is one-hot, less the share of each value, and scaled
+    so that it varies as much as a continuous one. A feature that a song lacks is 0, its mean.
+    """
+
+    means: Doubles  # of each continuous feature
+    deviations: Doubles
+    shares: Doubles  # of each one-hot column
+    spreads: Doubles  # the standard deviation of the discrete feature that the column is of
+
+    @classmethod
+    def empty(cls) -> AudioEncoding:
+        """For a corpus without songs."""
+        columns = sum(_LEVELS.values())
+        few = np.zeros(len(CONTINUOUS_AUDIO_FEATURES))
+        return cls(few, few + 1, np.zeros(columns), np.ones(columns))
+
+    @classmethod
+    def fit(cls, songs: Any) -> AudioEncoding:
+        """Learn from a pandas frame with the twelve columns."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the mean of a feature that no song has
+            continuous = continuous_features(songs)
+            means, deviations = np.nanmean(continuous, axis=0), np.nanstd(continuous, axis=0)
+            shares = np.nan_to_num(np.nanmean(one_hot_features(songs), axis=0))
+        edges = np.cumsum([0, *_LEVELS.values()])
+        spread = [np.sqrt((part * (1 - part)).sum()) for part in np.split(shares, edges[1:-1])]
+        spreads = np.repeat(spread, list(_LEVELS.values()))
+        return cls(np.nan_to_num(means), _not_zero(deviations), shares, _not_zero(spreads))
+
+    def transform(self, songs: Any) -> Doubles:
+        """A row of 31 numbers for each song; no NaN."""
+        continuous = (continuous_features(songs) - self.means) / self.deviations
+        discrete = (one_hot_features(songs) - self.shares) / self.spreads
+        return np.nan_to_num(np.hstack([continuous, discrete]))
+
+
+def _not_zero(deviations: Doubles) -> Doubles:
+    return np.where(np.nan_to_num(deviations) > 0, deviations, 1.0)

@@ -327,21 +327,65 @@ class ClusterSettings(Section):
     k_candidates: tuple[Annotated[int, Field(ge=2)], ...]
     min_cluster_songs: Count
     silhouette_songs: Count
+    silhouette_margin: Annotated[float, Field(ge=0)]
+    min_stability: Share
+    weights: dict[Literal["mood", "lyrics", "audio"], Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+    terms_shown: Count
+
+    @model_validator(mode="after")
+    def _has_features(self) -> ClusterSettings:
+        if not any(self.weights.values()):
+            raise ValueError("weights must have one above 0")
+        return self
+
+
+RecommendPart = Literal["words", "lyrics", "mood", "audio", "cluster"]
 
 
 class IndexSettings(Section):
     min_documents: Count
     max_document_share: Share
+    max_postings: Count
     keywords_per_song: Count
+    keyword_variety: Share
+    bm25_k1: Annotated[float, Field(ge=0)]
+    bm25_b: Share
 
 
 class RecommendSettings(Section):
-    top_n: Annotated[int, Field(ge=10)]
-    candidates: Count
+    top_n: Count
+    max_per_artist: Count
+    variety: Share
+    min_score: Annotated[float, Field(allow_inf_nan=False)] | None
+    same_mood: bool
+    max_years_apart: Annotated[int, Field(ge=0)] | None
+    popularity: Literal["any", "popular", "deep_cuts"]
+    words: Literal["tfidf", "bm25"]
+    weights: dict[RecommendPart, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+    fit_weights: bool
+    start_seeds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    min_tag_similarity: Share
+    word_candidates: Annotated[int, Field(ge=0)]
+    keyword_candidates: Annotated[int, Field(ge=0)]
+    vector_candidates: Annotated[int, Field(ge=0)]
     query_terms: Count
-    block_songs: Count
-    semantic_weight: Share
+    postings_per_term: Count
+    near_songs: Count
+    cell_songs: Annotated[int, Field(ge=10)]
+    sample_songs: Annotated[int, Field(ge=10)]
+    measured_songs: Annotated[int, Field(ge=10)]
+    exact_seeds: Annotated[int, Field(ge=0)]
     bootstrap_samples: Count
+
+    @model_validator(mode="after")
+    def _can_rank(self) -> RecommendSettings:
+        if not any(self.weights.values()):
+            raise ValueError("weights must have one above 0")
+        if not (self.word_candidates or self.keyword_candidates or self.vector_candidates):
+            raise ValueError(
+                "one of word_candidates, keyword_candidates and vector_candidates must be above 0"
+            )
+        return self
 
 
 class ReportSettings(Section):

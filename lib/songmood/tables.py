@@ -494,41 +494,99 @@ CLUSTERS = Table(
         Column("x", FLOAT, "the place on the map, without unit"),
         Column("y", FLOAT, "the place on the map, without unit"),
         Column("umap", FLOATS, "the place in the space of the clusters (cluster.dimensions numbers)"),
+        Column("distance", FLOAT, "from the cluster's center in that space, from 0"),
     ),
 )
 CLUSTER_SELECTION = Table(
     "cluster_selection",
-    "The numbers of clusters that were tried.",
-    ("k",),
+    "The numbers of clusters that were tried, and what other algorithms find.",
+    ("algorithm", "k"),
     (
-        Column("k", INT, "the number of clusters, from 1"),
-        Column("distortion", DOUBLE, "the sum of squared distances to the cluster's center, from 0"),
-        Column("silhouette", DOUBLE, "the mean silhouette, -1 to 1; higher is better; null for one cluster"),
+        Column("algorithm", STRING, "kmeans, dbscan or hdbscan; the last two choose k themselves"),
+        Column("k", INT, "the number of clusters, from 0"),
+        Column(
+            "distortion",
+            DOUBLE,
+            "kmeans: the sum of squared distances to the cluster's center, from 0; else null",
+        ),
+        Column(
+            "silhouette",
+            DOUBLE,
+            "the mean silhouette of the songs in clusters, -1 to 1; higher is better; null for one cluster",
+        ),
+        Column(
+            "stability",
+            DOUBLE,
+            "kmeans: the adjusted Rand index of the clusters of two seeds, 1 if they are the same; else null",
+        ),
+        Column("noise", DOUBLE, "the share of songs in no cluster, 0 to 1; 0 for kmeans"),
         Column("chosen", BOOLEAN, "true for the number that clusters has"),
+    ),
+)
+CLUSTER_PROFILES = Table(
+    "cluster_profiles",
+    "What each cluster is.",
+    ("cluster",),
+    (
+        Column("cluster", INT, "the cluster's number, as in clusters"),
+        Column(
+            "name",
+            STRING,
+            "the mood of most of its songs and its first terms, as in 'sad: river, road, night'",
+        ),
+        Column("songs", LONG, "how many songs it has, from 1"),
+        Column(
+            "terms",
+            STRINGS,
+            "the cluster.terms_shown terms that tell it from other clusters, by class-based TF-IDF, the best "
+            "first",
+        ),
+        Column(
+            "mood_shares", T.MapType(STRING, DOUBLE), "the share of each mood among its songs with a mood"
+        ),
+        Column(
+            "sound",
+            T.MapType(STRING, DOUBLE),
+            "the mean of each continuous audio feature, in the feature's unit, over the songs that have it",
+        ),
+        Column("typical_songs", STRINGS, "the song_id of the three songs nearest to its center"),
     ),
 )
 KEYWORDS = Table(
     "keywords",
-    "The words that distinguish a song from others.",
+    "The terms that tell a song from others, by TF-IDF and by the encoder.",
     ("song_id", "term"),
     (
         SONG_ID,
-        Column("term", STRING, "a word, or a pair such as broken_heart"),
-        Column("tfidf", DOUBLE, "the term's TF-IDF weight in the song, 0 to 1, as in lyric_index"),
+        Column("term", STRING, "a word, or a phrase such as broken_heart"),
+        Column("tfidf", DOUBLE, "the term's TF-IDF weight in the song, 0 to 1, as in postings"),
         Column(
             "bert_similarity",
             DOUBLE,
             "the cosine of the embeddings of the term and the song's lyrics, -1 to 1",
         ),
+        Column("tfidf_rank", INT, "the rank by tfidf, from 1; null beyond index.keywords_per_song"),
+        Column(
+            "encoder_rank",
+            INT,
+            "the rank by bert_similarity and by being unlike the terms before it (index.keyword_variety), "
+            "from 1; null beyond index.keywords_per_song",
+        ),
     ),
     checks=("bert_similarity BETWEEN -1.000001 AND 1.000001",),
 )
+_TERM = Column("term", STRING, "a word, or a phrase such as broken_heart")
+_TF = Column("tf", INT, "how many times the song has the term, from 1")
+_WEIGHT = (
+    "the term's TF-IDF weight in the song, 0 to 1: tf * idf, scaled so that the squares of a song's weights "
+    "sum to 1"
+)
 LYRIC_INDEX = Table(
     "lyric_index",
-    "An inverted index over lyrics, with the postings of the highest weight first.",
+    "An inverted index over lyrics: for each term its songs, those with the largest weights first.",
     ("term",),
     (
-        Column("term", STRING, "a word, or a pair such as broken_heart"),
+        _TERM,
         Column("document_frequency", LONG, "how many songs have the term, from index.min_documents"),
         Column("idf", DOUBLE, "ln((1 + songs) / (1 + document_frequency)) + 1, from 1"),
         Column(
@@ -542,31 +600,51 @@ LYRIC_INDEX = Table(
                     ]
                 )
             ),
-            "each song with the term, how many times it has it (tf, from 1), and the term's weight in it: "
-            "tf * idf, scaled so that the squares of a song's weights sum to 1",
+            "song_id, tf and weight of at most index.max_postings songs, as in postings",
         ),
     ),
-    checks=("document_frequency = size(postings)",),
+    checks=("document_frequency >= size(postings)",),
+)
+POSTINGS = Table(
+    "postings",
+    "The index over lyrics as one row for each term and song, sorted by term, so that a query reads its "
+    "terms only.",
+    ("term", "song_id"),
+    (
+        _TERM,
+        Column("place", INT, "the song's place among those with the term, the largest weight first, from 1"),
+        SONG_ID,
+        _TF,
+        Column("weight", DOUBLE, _WEIGHT),
+        Column(
+            "bm25",
+            DOUBLE,
+            "the term's BM25 weight in the song, from 0: ln(1 + (songs - df + 0.5) / (df + 0.5)) * tf / (tf "
+            "+ index.bm25_k1 * (1 - index.bm25_b + index.bm25_b * length / mean length))",
+        ),
+        Column("document_frequency", LONG, "how many songs have the term (df), from index.min_documents"),
+    ),
+    sorted_by=("term", "place"),
 )
 SONG_TERMS = Table(
     "song_terms",
-    "The terms of each song in the index, with their weights: lyric_index by song.",
+    "The terms of each song in the index: postings by song, without index.max_postings.",
     ("song_id",),
     (
         SONG_ID,
         Column("terms", STRINGS, "the song's terms in alphabetical order"),
-        Column(
-            "weights",
-            T.ArrayType(DOUBLE),
-            "the weight of each term, 0 to 1, as in lyric_index; their squares sum to 1",
-        ),
+        Column("counts", T.ArrayType(INT), "how many times the song has each term"),
+        Column("weights", T.ArrayType(DOUBLE), "the TF-IDF weight of each term, as in postings"),
+        Column("bm25", T.ArrayType(DOUBLE), "the BM25 weight of each term, as in postings"),
+        Column("keyword", T.ArrayType(BOOLEAN), "whether each term is a keyword of the song by the encoder"),
     ),
-    checks=("size(terms) = size(weights)",),
+    checks=("size(terms) = size(weights)", "size(terms) = size(keyword)"),
 )
+_PART = "-1 to 1; null if a song has none"
 RECOMMENDATIONS = Table(
     "recommendations",
-    "For each song the songs most similar to it, with the reason. Of versions and covers of one song only "
-    "the best is listed, and none of the song itself.",
+    "For each song the songs most like it, with the reason. Of versions and covers of one song only one is "
+    "listed, and none of the song itself.",
     ("seed_song_id", "rank"),
     (
         Column("seed_song_id", STRING, "the song that others are recommended for: its song_id in deduped"),
@@ -575,39 +653,92 @@ RECOMMENDATIONS = Table(
         Column(
             "score",
             DOUBLE,
-            "the weighted mean of lexical_score and semantic_score (recommend.semantic_weight), -1 to 1",
+            "the weighted mean of the similarities in words, lyrics, mood, audio features and cluster, in "
+            "standard deviations from that of two songs drawn at random; a part that one song lacks adds 0",
         ),
-        Column("lexical_score", DOUBLE, "the cosine of the songs' TF-IDF weights, 0 to 1"),
         Column(
-            "semantic_score",
+            "words_similarity",
             DOUBLE,
-            "the cosine of the songs' vectors, -1 to 1: the mood model's hidden layer or, without a model, "
-            "the encoder's embedding; null if a song has none",
+            "the cosine of the songs' TF-IDF weights, 0 to 1, or the BM25 score (recommend.words); null if a "
+            "song has no terms",
         ),
+        Column("lyrics_similarity", DOUBLE, f"the cosine of the centered embeddings of the lyrics, {_PART}"),
+        Column(
+            "mood_similarity", DOUBLE, f"the cosine of the centered hidden layers of the mood model, {_PART}"
+        ),
+        Column("audio_similarity", DOUBLE, f"the cosine of the standardized audio features, {_PART}"),
         Column("shared_terms", STRINGS, "at most five terms that both songs have, the most important first"),
-        Column("same_mood", BOOLEAN, "whether both songs have the same mood; null if one has none"),
+        Column(
+            "shared_sound",
+            STRINGS,
+            "at most two words for what the audio features have in common, as: calm, slow",
+        ),
+        Column("same_mood", BOOLEAN, "whether both songs have the same predicted mood; null if one has none"),
         Column("same_cluster", BOOLEAN, "whether both songs are in the same cluster; null if one is in none"),
-        Column("reason", STRING, "shared terms, mood, cluster and cosine, in words"),
+        Column("reason", STRING, "why the song is recommended, in words"),
     ),
     checks=("seed_song_id <> song_id",),
 )
+SONGS_WITHOUT_RECOMMENDATIONS = Table(
+    "songs_without_recommendations",
+    "The songs that nothing is recommended for, and why.",
+    ("song_id",),
+    (
+        SONG_ID,
+        Column(
+            "reason",
+            STRING,
+            "nothing_known (the song has no terms, no embedding, no mood and no audio features) or "
+            "none_allowed (no song has a part in common that counts, or the settings leave none)",
+        ),
+    ),
+    reason="reason",
+)
+MIX_CURVES = Table(
+    "mix_curves",
+    "The search for the weights of the recommendation's parts: the loss with one weight changed.",
+    ("part", "weight"),
+    (
+        Column("part", STRING, "words, lyrics, mood, audio or cluster"),
+        Column("weight", DOUBLE, "the weight tried, from 0, before the weights are scaled to sum to 1"),
+        Column(
+            "loss",
+            DOUBLE,
+            "the categorical cross-entropy on the validation songs, in nats, with what recommend.start_seeds "
+            "adds",
+        ),
+        Column("chosen", BOOLEAN, "true for the weight with the smallest loss, which is used"),
+    ),
+)
 RETRIEVAL_METRICS = Table(
     "retrieval_metrics",
-    "How good the recommendations are, measured on the test songs.",
-    ("model", "metric"),
+    "How good the recommendations are. By mood, and by mood and tags, they are measured on test songs.",
+    ("model", "relevance", "metric"),
     (
-        Column("model", STRING, "how songs are ranked: tfidf, tfidf + encoder, tfidf + mood model or chance"),
+        Column(
+            "model",
+            STRING,
+            "how songs are ranked: chance, popularity, tfidf, bm25, lyrics (the encoder's reading alone), "
+            "mood probability (alone), equal weights (of the parts that songmood uses) or songmood",
+        ),
+        Column(
+            "relevance",
+            STRING,
+            "which songs should be found: mood (those with the seed's label), mood_and_tags (of these, those "
+            "with similar tags beside moods), artist_or_album (other songs of the artist or the album), "
+            "exact (those of an exhaustive search), or none",
+        ),
         Column(
             "metric",
             STRING,
-            "precision_by_mood: the share of recommended songs with the seed song's label",
+            "precision, recall, ndcg; precision_gain_over_ another model; coverage, hubness, variety, "
+            "repeats; weight_of_ a part",
         ),
-        Column("value", DOUBLE, "the mean over seed songs, 0 to 1"),
-        Column("k", INT, "the number of recommendations that count for each seed song: recommend.top_n"),
-        Column("semantic_weight", DOUBLE, "the weight of the model's cosine in the score, 0 to 1"),
-        Column("n_queries", LONG, "the number of seed songs, from 1"),
-        Column("ci_low", DOUBLE, "the lower bound of the bootstrap 95% interval, 0 to 1"),
-        Column("ci_high", DOUBLE, "the upper bound of the bootstrap 95% interval, 0 to 1"),
+        Column("value", DOUBLE, "the mean over seed songs; of weight_of_, the weight"),
+        Column("k", INT, "the number of recommendations that count for each seed song; 0 for a weight"),
+        Column("n_queries", LONG, "the number of seed songs; 0 for a weight"),
+        Column("ci_low", DOUBLE, "the lower bound of the bootstrap 95% interval over artists; null if none"),
+        Column("ci_high", DOUBLE, "the upper bound of the bootstrap 95% interval over artists; null if none"),
     ),
 )
 
@@ -641,10 +772,14 @@ TABLES: dict[str, Table] = {
         MOODS,
         CLUSTERS,
         CLUSTER_SELECTION,
+        CLUSTER_PROFILES,
         KEYWORDS,
         LYRIC_INDEX,
+        POSTINGS,
         SONG_TERMS,
         RECOMMENDATIONS,
+        SONGS_WITHOUT_RECOMMENDATIONS,
+        MIX_CURVES,
         RETRIEVAL_METRICS,
     )
 }

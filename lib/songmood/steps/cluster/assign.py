@@ -22,9 +22,12 @@ _NEIGHBORS_ON_MAP = 5  # the weighted mean of their places is the place of a son
 class Candidate(NamedTuple):
     """A number of clusters that was tried: a row of the table cluster_selection."""
 
+    algorithm: str
     k: int
-    distortion: float
+    distortion: float | None
     silhouette: float | None
+    stability: float | None
+    noise: float
     chosen: bool
 
 
@@ -91,6 +94,7 @@ def _place(batches: Iterable[pd.DataFrame], broadcast: Broadcast[Clustering]) ->
                 "x": picture[:, 0].astype("float32"),
                 "y": picture[:, 1].astype("float32"),
                 "umap": list(umap.astype("float32")),
+                "distance": np.sqrt(distances.min(axis=1)).astype("float32"),
             }
         )
 

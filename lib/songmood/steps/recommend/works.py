@@ -44,16 +44,14 @@ _JOINED = re.compile(r"^(.+?)(?::| - )(.+)$")  # 'Artist:Title' and 'Artist - Ti
 Integers: TypeAlias = NDArray[np.uint64]
 
 
-def find_works(songs: DataFrame, deduped: DataFrame, tokens: DataFrame, most_listed: int) -> DataFrame:
+def find_works(deduped: DataFrame, tokens: DataFrame, most_listed: int) -> DataFrame:
     """The songs that share a work: song_id, works (array<bigint>) and listed.
 
-    `songs` has the song_id of those to compare. Songs with a number in common in `works` are one work; a
-    song that is alone has no row. Only the first `most_listed` of a work are `listed`, which is enough for
-    all lists, so that a hundred versions of one song do not push every other song out of the candidates.
+    Songs with a number in common in `works` are one work; a song that is alone has no row. Only the first
+    `most_listed` of a work are `listed`, which is enough for all lists, so that a hundred versions of one
+    song do not push every other song out of the candidates.
     """
-    keys = name_keys(deduped.join(songs.select("song_id"), "song_id", "left_semi")).unionByName(
-        lyric_keys(tokens.join(songs.select("song_id"), "song_id", "left_semi"))
-    )
+    keys = name_keys(deduped).unionByName(lyric_keys(tokens))
     work = Window.partitionBy("work")
     return (
         keys.distinct()

@@ -1,0 +1,105 @@
+"""The list of a seed: each work once, none that is the seed's, few songs of an artist, and some variety."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songmood.settings import RecommendSettings
+
+_POOL = 4  # for each song of a list, this number of the best is compared for variety
+
+Numbers = NDArray[np.float64]
+
+
+def choose(
+    songs: Sequence[int],
+    scores: Numbers,
+    seed_works: Collection[int],
+    works: Callable[[int], Collection[int]],
+    artist: Callable[[int], int],
+    likeness: Callable[[Sequence[int]], Numbers] | None,
+    settings: RecommendSettings,
+) -> list[int]:
+    """The places of the songs that make the list, at most `top_n`.
+
+    `songs` are candidates, the best first. `works` gives the works of a song, and `artist` its artist or a
+    number below 0. `likeness` gives the scores of songs to each other. The next song is the one with the
+    largest (1 - variety) * score - variety * score to the song of the list that is most like it: maximal
+    marginal relevance (Carbonell and Goldstein 1998).
+    """
+    usable = [
+        place
+        for place, song in enumerate(songs)
+        if not (seed_works and not works(song).isdisjoint(seed_works))  # type: ignore[attr-defined]
+        and (settings.min_score is None or scores[place] >= settings.min_score)
+    ]
+    if settings.variety and likeness is not None:
+        pool, rest = usable[: _POOL * settings.top_n], usable[_POOL * settings.top_n :]
+        return _varied(
+            pool, rest, songs, scores, works, artist, likeness([songs[place] for place in pool]), settings
+        )
+    rule = _Rule(works, artist, settings)
+    chosen: list[int] = []
+    for place in usable:
+        if len(chosen) == settings.top_n:
+            break
+        if rule.takes(songs[place]):
+            chosen.append(place)
+    return chosen
+
+
+def _varied(
+    pool: list[int],
+    rest: list[int],
+    songs: Sequence[int],
+    scores: Numbers,
+    works: Callable[[int], Collection[int]],
+    artist: Callable[[int], int],
+    likeness: Numbers,
+    settings: RecommendSettings,
+) -> list[int]:
+    rule = _Rule(works, artist, settings)
+    value = (1 - settings.variety) * scores[pool]
+    closest = np.full(len(pool), -np.inf)
+    left = np.ones(len(pool), bool)
+    chosen: list[int] = []
+    while len(chosen) < settings.top_n and left.any():
+        penalty = settings.variety * closest if chosen else 0.0
+        best = int(np.argmax(np.where(left, value - penalty, -np.inf)))
+        left[best] = False
+        if rule.takes(songs[pool[best]]):
+            chosen.append(pool[best])
+            closest = np.maximum(closest, likeness[best])
+    for place in rest:  # where the pool has too few that the rules allow
+        if len(chosen) == settings.top_n:
+            break
+        if rule.takes(songs[place]):
+            chosen.append(place)
+    return chosen
+
+
+class _Rule:
+    """Each work once, and at most `max_per_artist` songs of an artist."""
+
+    def __init__(
+        self,
+        works: Callable[[int], Collection[int]],
+        artist: Callable[[int], int],
+        settings: RecommendSettings,
+    ) -> None:
+        self.works, self.artist, self.most = works, artist, settings.max_per_artist
+        self.seen: set[int] = set()
+        self.count: Counter[int] = Counter()
+
+    def takes(self, song: int) -> bool:
+        """Whether the list may have the song; if so, it counts as one of the list from now on."""
+        works, artist = self.works(song), self.artist(song)
+        if not self.seen.isdisjoint(works) or (artist >= 0 and self.count[artist] >= self.most):
+            return False
+        self.seen.update(works)
+        self.count[artist] += 1
+        return True
