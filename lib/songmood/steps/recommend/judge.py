@@ -83,8 +83,8 @@ def judge(
     if "test" in samples:
         sample = samples["test"]
         scores = measure.rankings(sample, weights, seed)
+        candidates = measure.halves(sample.facts["artist_or_id"])
         for relevance, flags in relevant["test"].items():
-            candidates = measure.halves(sample.facts["artist_or_id"])
             metrics += measure.measure(
                 scores,
                 relevance,
@@ -186,7 +186,6 @@ def _fetch_by_artist(
         settings.bootstrap_samples,
         seed,
     )
-    own = pd.Series(range(len(facts)))
-    itself = own.to_numpy()[:, None] == own.to_numpy()
+    others = ~np.eye(len(facts), dtype=bool)
     lyrics = similarity(sample.songs, sample.songs, LYRICS)
-    yield from measure.describe_lists(scores, ~itself, one_work, lyrics)
+    yield from measure.describe_lists(scores, others, one_work, lyrics)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ Numbers = NDArray[np.float64]
 def choose(
     songs: Sequence[int],
     scores: Numbers,
-    seed_works: Collection[int],
-    works: Callable[[int], Collection[int]],
+    seed_works: frozenset[int],
+    works: Callable[[int], frozenset[int]],
     artist: Callable[[int], int],
     likeness: Callable[[Sequence[int]], Numbers] | None,
     settings: RecommendSettings,
@@ -29,22 +29,22 @@ def choose(
     `songs` are candidates, the best first. `works` gives the works of a song, and `artist` its artist or a
     number below 0. `likeness` gives the scores of songs to each other. The next song is the one with the
     largest (1 - variety) * score - variety * score to the song of the list that is most like it: maximal
-    marginal relevance (Carbonell and Goldstein 1998).
+    marginal relevance (Carbonell and Goldstein 1998). Only the best are compared so; the others fill the list
+    where the rules leave too few of these.
     """
     usable = [
         place
         for place, song in enumerate(songs)
-        if not (seed_works and not works(song).isdisjoint(seed_works))  # type: ignore[attr-defined]
+        if seed_works.isdisjoint(works(song))
         and (settings.min_score is None or scores[place] >= settings.min_score)
     ]
-    if settings.variety and likeness is not None:
-        pool, rest = usable[: _POOL * settings.top_n], usable[_POOL * settings.top_n :]
-        return _varied(
-            pool, rest, songs, scores, works, artist, likeness([songs[place] for place in pool]), settings
-        )
     rule = _Rule(works, artist, settings)
     chosen: list[int] = []
-    for place in usable:
+    compared = _POOL * settings.top_n if settings.variety and likeness is not None else 0
+    pool, rest = usable[:compared], usable[compared:]
+    if pool and likeness is not None:
+        chosen = _varied(pool, songs, scores, rule, likeness([songs[place] for place in pool]), settings)
+    for place in rest:
         if len(chosen) == settings.top_n:
             break
         if rule.takes(songs[place]):
@@ -54,15 +54,12 @@ def choose(
 
 def _varied(
     pool: list[int],
-    rest: list[int],
     songs: Sequence[int],
     scores: Numbers,
-    works: Callable[[int], Collection[int]],
-    artist: Callable[[int], int],
+    rule: _Rule,
     likeness: Numbers,
     settings: RecommendSettings,
 ) -> list[int]:
-    rule = _Rule(works, artist, settings)
     value = (1 - settings.variety) * scores[pool]
     closest = np.full(len(pool), -np.inf)
     left = np.ones(len(pool), bool)
@@ -74,11 +71,6 @@ def _varied(
         if rule.takes(songs[pool[best]]):
             chosen.append(pool[best])
             closest = np.maximum(closest, likeness[best])
-    for place in rest:  # where the pool has too few that the rules allow
-        if len(chosen) == settings.top_n:
-            break
-        if rule.takes(songs[place]):
-            chosen.append(place)
     return chosen
 
 
@@ -87,7 +79,7 @@ class _Rule:
 
     def __init__(
         self,
-        works: Callable[[int], Collection[int]],
+        works: Callable[[int], frozenset[int]],
         artist: Callable[[int], int],
         settings: RecommendSettings,
     ) -> None:

@@ -14,7 +14,7 @@ _AUDIO = 2
 _NEAR, _MARKED = 0.5, 0.5  # in standard deviations: the most between two songs, the least from the mean
 _CLOSE = 1.0  # a part whose standardized similarity is larger is a reason
 
-# What a song is that has much, or little, of a feature; None where that is no more than usual.
+# The word for a song with much of a feature, and the one for a song with little; None where it is usual.
 _WORDS = {
     "acousticness": ("acoustic", "electric"),
     "danceability": ("danceable", None),

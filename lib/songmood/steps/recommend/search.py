@@ -17,7 +17,7 @@ from sparse_dot_topn import sp_matmul_topn  # type: ignore[import-untyped]
 
 from songmood.settings import RecommendSettings
 from songmood.steps.recommend.parts import CLUSTER, PARTS, WORDS, Matrix
-from songmood.steps.recommend.store import Store
+from songmood.steps.recommend.store import Store, rank_in_group
 
 _WIDER = 4  # times as many songs are looked at where filters leave too few
 SEEDS_AT_ONCE = 128  # bounds a worker's memory: about a megabyte for each
@@ -111,8 +111,7 @@ class Search:
         row, song, score = (np.concatenate(part) for part in zip(*kept, strict=True))
         order = np.lexsort((self.store.order[song], -score, row))
         order = order[(song[order] != seeds[row[order]]) & np.isfinite(score[order])]
-        starts = np.searchsorted(row[order], np.arange(len(seeds)))
-        first = order[np.arange(len(order)) - starts[row[order]] < best]
+        first = order[rank_in_group(row[order]) < best]
         return Pairs(seeds[row[first]], song[first], score[first])
 
     def similarity(self, pairs: Pairs) -> dict[str, NDArray[np.float64]]:
@@ -179,25 +178,23 @@ class Search:
     def _best_by_words(self, query: sparse.csr_matrix, seeds: Rows, limit: int) -> tuple[Rows, Rows]:
         if not limit or not query.nnz:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        limit += 1  # the seed itself may be among them
         if self.filters.none:
-            found = sp_matmul_topn(query, self.store.postings, top_n=limit + 1, n_threads=1).tocoo()
-        else:
-            found = (query @ self.store.postings).tocoo()
-            allowed = self.filters.allowed_pairs(seeds[found.row], found.col)
-            row, song, weight = found.row[allowed], found.col[allowed], found.data[allowed]
-            order = np.lexsort((self.store.order[song], -weight, row))
-            starts = np.searchsorted(row[order], np.arange(len(seeds)))
-            first = order[np.arange(len(order)) - starts[row[order]] <= limit]
-            return row[first].astype(np.int64), song[first].astype(np.int64)
-        return found.row.astype(np.int64), found.col.astype(np.int64)
+            found = sp_matmul_topn(query, self.store.postings, top_n=limit, n_threads=1).tocoo()
+            return found.row.astype(np.int64), found.col.astype(np.int64)
+        found = (query @ self.store.postings).tocoo()
+        allowed = self.filters.allowed_pairs(seeds[found.row], found.col)
+        row, song, weight = found.row[allowed], found.col[allowed], found.data[allowed]
+        order = np.lexsort((self.store.order[song], -weight, row))
+        first = order[rank_in_group(row[order]) < limit]
+        return row[first].astype(np.int64), song[first].astype(np.int64)
 
     def _heaviest(self, seeds: Rows) -> sparse.csr_matrix:
         """The terms of each seed with the largest weights, at most `query_terms`."""
         query = self.store.query[seeds]
         rows = np.repeat(np.arange(len(seeds)), np.diff(query.indptr))
         order = np.lexsort((query.indices, -query.data * self.store.words[seeds].data, rows))
-        rank = np.arange(len(order)) - query.indptr[rows[order]]
-        return _chosen(query, np.sort(order[rank < self.settings.query_terms]), rows)
+        return _chosen(query, np.sort(order[rank_in_group(rows[order]) < self.settings.query_terms]), rows)
 
     def _keywords(self, seeds: Rows) -> sparse.csr_matrix:
         """The keywords of each seed."""

@@ -190,7 +190,6 @@ def _packer(
             number = np.array([zlib.crc32(song.encode()) for song in songs["song_id"]])
             cell = firsts[nearest] + number % splits[nearest]
             audio = (continuous_features(songs) - blend.scale.audio.means) / blend.scale.audio.deviations
-            starts = arrays.words.indptr
             starts, works = arrays.words.indptr, songs["works"].map(lambda row: [] if row is None else row)
             work_starts = np.concatenate([[0], np.cumsum(works.str.len().to_numpy(np.int64))])
             of_each = {
@@ -276,14 +275,17 @@ def _fetch_postings(store: Store, settings: RecommendSettings, folder: Path) -> 
             songs = np.searchsorted(starts, places, side="right") - 1
             places, songs = places[store.listed[songs]], songs[store.listed[songs]]
             order = np.lexsort((songs, -weights[places], terms[places]))
-            term = terms[places[order]]
-            rank = np.arange(len(term)) - np.searchsorted(term, term)
-            kept = order[rank < settings.postings_per_term]
+            kept = order[rank_in_group(terms[places[order]]) < settings.postings_per_term]
             kept = kept[np.lexsort((songs[kept], terms[places[kept]]))]
             lengths += np.bincount(terms[places[kept]], minlength=len(counts))
             songs_file.write(songs[kept].astype("i4").tobytes())
             weights_file.write(weights[places[kept]].astype("f4").tobytes())
     np.concatenate([[0], np.cumsum(lengths)]).astype("i8").tofile(folder / "posting_starts")
+
+
+def rank_in_group(groups: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The rank of each place in its group, from 0; the groups are numbers in rising order."""
+    return np.arange(len(groups)) - np.searchsorted(groups, groups)
 
 
 class Store:
